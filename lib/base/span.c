@@ -1,0 +1,217 @@
+#include "base/span.h"
+
+#include <string.h>
+
+struct span
+span_of(const char *text)
+{
+	return (struct span){ text, text == NULL ? 0 : strlen(text) };
+}
+
+bool
+span_eq(struct span a, struct span b)
+{
+	return a.len == b.len &&
+	    (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+bool
+span_is(struct span s, const char *text)
+{
+	return span_eq(s, span_of(text));
+}
+
+bool
+span_starts(struct span s, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return s.len >= n && memcmp(s.ptr, prefix, n) == 0;
+}
+
+bool
+span_ends(struct span s, const char *suffix)
+{
+	size_t n = strlen(suffix);
+
+	return s.len >= n && memcmp(s.ptr + s.len - n, suffix, n) == 0;
+}
+
+int
+span_cmp(struct span a, struct span b)
+{
+	size_t n = a.len < b.len ? a.len : b.len;
+	int c = n == 0 ? 0 : memcmp(a.ptr, b.ptr, n);
+
+	if (c != 0)
+		return c;
+	return (a.len > b.len) - (a.len < b.len);
+}
+
+struct span
+span_cut(struct span s, char sep, struct span *rest)
+{
+	const char *at = s.len == 0 ? NULL : memchr(s.ptr, sep, s.len);
+	struct span head = s;
+
+	if (at == NULL) {
+		*rest = (struct span){ s.len == 0 ? s.ptr : s.ptr + s.len, 0 };
+		return head;
+	}
+	head.len = (size_t)(at - s.ptr);
+	*rest = (struct span){ at + 1, s.len - head.len - 1 };
+	return head;
+}
+
+static bool
+blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct span
+span_trim(struct span s)
+{
+	while (s.len > 0 && blank(s.ptr[0])) {
+		s.ptr++;
+		s.len--;
+	}
+	while (s.len > 0 && blank(s.ptr[s.len - 1]))
+		s.len--;
+	return s;
+}
+
+struct span
+span_from(struct span s, size_t at)
+{
+	if (at >= s.len)
+		return (struct span){ s.ptr, 0 };
+	return (struct span){ s.ptr + at, s.len - at };
+}
+
+enum err
+span_u64(struct span s, uint64_t max, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	if (s.len == 0)
+		return ERR_SYNTAX;
+	for (size_t i = 0; i < s.len; i++) {
+		uint64_t digit;
+
+		if (s.ptr[i] < '0' || s.ptr[i] > '9')
+			return ERR_SYNTAX;
+		digit = (uint64_t)(s.ptr[i] - '0');
+		if (v > (UINT64_MAX - digit) / 10)
+			return ERR_LIMIT;
+		v = v * 10 + digit;
+	}
+	if (v > max)
+		return ERR_LIMIT;
+	*out = v;
+	return OK;
+}
+
+enum err
+span_i64(struct span s, int64_t *out)
+{
+	bool minus = s.len > 0 && s.ptr[0] == '-';
+	uint64_t v;
+	enum err e = span_u64(minus ? span_from(s, 1) : s, INT64_MAX, &v);
+
+	if (e == OK)
+		*out = minus ? -(int64_t)v : (int64_t)v;
+	return e;
+}
+
+/* Length of the well-formed sequence at p, 0 if there is none. */
+static size_t
+utf8_step(const unsigned char *p, size_t left)
+{
+	static const struct {
+		unsigned char lo, hi, lo2, hi2, len;
+	} forms[] = {
+		{ 0x01, 0x7f, 0x00, 0x00, 1 },
+		{ 0xc2, 0xdf, 0x80, 0xbf, 2 },
+		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+		{ 0xe1, 0xec, 0x80, 0xbf, 3 },
+		{ 0xed, 0xed, 0x80, 0x9f, 3 },
+		{ 0xee, 0xef, 0x80, 0xbf, 3 },
+		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
+		{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
+		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	};
+
+	for (size_t i = 0; i < COUNT(forms); i++) {
+		if (p[0] < forms[i].lo || p[0] > forms[i].hi)
+			continue;
+		if (forms[i].len > left)
+			return 0;
+		if (forms[i].len > 1 &&
+		    (p[1] < forms[i].lo2 || p[1] > forms[i].hi2))
+			return 0;
+		for (size_t k = 2; k < forms[i].len; k++)
+			if ((p[k] & 0xc0) != 0x80)
+				return 0;
+		return forms[i].len;
+	}
+	return 0;
+}
+
+bool
+span_utf8(struct span s)
+{
+	const unsigned char *p = (const unsigned char *)s.ptr;
+
+	for (size_t at = 0; at < s.len;) {
+		size_t n = utf8_step(p + at, s.len - at);
+
+		if (n == 0)
+			return false;
+		at += n;
+	}
+	return true;
+}
+
+void
+hex_encode(const void *bytes, size_t n, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+	const unsigned char *p = bytes;
+
+	for (size_t i = 0; i < n; i++) {
+		out[2 * i] = digits[p[i] >> 4];
+		out[2 * i + 1] = digits[p[i] & 15];
+	}
+	out[2 * n] = '\0';
+}
+
+#define NOT_HEX 16u
+
+static unsigned
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return (unsigned)(c - '0');
+	if (c >= 'a' && c <= 'f')
+		return (unsigned)(c - 'a' + 10);
+	if (c >= 'A' && c <= 'F')
+		return (unsigned)(c - 'A' + 10);
+	return NOT_HEX;
+}
+
+enum err
+hex_decode(struct span s, void *bytes, size_t n)
+{
+	unsigned char *p = bytes;
+
+	if (s.len != 2 * n)
+		return ERR_SYNTAX;
+	for (size_t i = 0; i < s.len; i++)
+		if (hex_digit(s.ptr[i]) == NOT_HEX)
+			return ERR_SYNTAX;
+	for (size_t i = 0; i < n; i++)
+		p[i] = (unsigned char)(hex_digit(s.ptr[2 * i]) << 4 |
+		    hex_digit(s.ptr[2 * i + 1]));
+	return OK;
+}
