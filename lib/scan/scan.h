@@ -1,0 +1,183 @@
+#ifndef SCAN_SCAN_H
+#define SCAN_SCAN_H
+
+#include "base/buf.h"
+#include "sandbox/sandbox.h"
+
+/* THE ENGINE.  Bytes in, verdict out: signature text is compiled into one
+ * file (scan_build), the file is mapped read-only (scan_set), a scanner
+ * walks an object and what is packed inside it (scan_object), and a pool of
+ * sandboxed workers does that for everybody else (scan_pool).  Only the pool
+ * may be called outside a worker process. */
+
+/* ---- verdict ----------------------------------------------------------- */
+
+enum scan_outcome {
+	SCAN_CLEAN,
+	SCAN_INFECTED,    /* `name` is the signature */
+	SCAN_SUSPICIOUS,  /* `name` is the heuristic */
+	SCAN_UNSCANNABLE, /* `reason` says why; never silence */
+	SCAN_OUTCOMES
+};
+
+enum scan_reason {
+	SCAN_R_NONE,
+	SCAN_R_DEPTH,       /* nested deeper than the limit */
+	SCAN_R_SIZE,        /* larger than the limit, unpacked */
+	SCAN_R_RATIO,       /* grows more than the limit: a bomb */
+	SCAN_R_COUNT,       /* more members than the limit */
+	SCAN_R_ENCRYPTED,   /* needs a password */
+	SCAN_R_DAMAGED,     /* broken off or malformed archive */
+	SCAN_R_UNSUPPORTED, /* an archive method that is not read here */
+	SCAN_R_TIME,        /* took longer than the limit */
+	SCAN_R_MEMORY,      /* needed more memory than the limit */
+	SCAN_R_UNREADABLE,  /* the file could not be read, or vanished */
+	SCAN_R_WORKER,      /* the worker died on it */
+	SCAN_REASONS
+};
+
+#define SCAN_NAME_MAX  256
+#define SCAN_INNER_MAX 1024
+
+struct scan_verdict {
+	enum scan_outcome outcome;
+	enum scan_reason reason;
+	char name[SCAN_NAME_MAX];   /* of the signature; "" unless found */
+	char source[SCAN_NAME_MAX]; /* signature file it came from */
+	char inner[SCAN_INNER_MAX]; /* "a.tar/b.exe" within the object, or "" */
+	uint64_t set_version;
+	uint64_t size;    /* of the object, bytes */
+	uint64_t read;    /* bytes scanned, what was unpacked included */
+	uint32_t objects; /* the file and every member looked at */
+	/* Of the whole file.  Computed when found, or when asked for. */
+	bool has_sha256;
+	unsigned char sha256[32];
+};
+
+const char *scan_outcome_name(enum scan_outcome o); /* "clean", ... */
+const char *scan_reason_name(enum scan_reason r);   /* "encrypted", ... */
+
+/* The wire form of a verdict.  Decoding trusts nothing: the worker that sent
+ * it has read hostile bytes. */
+void scan_verdict_encode(const struct scan_verdict *v, struct buf *out);
+enum err scan_verdict_decode(
+    struct span s, struct scan_verdict *out, struct errinfo *ei) MUST_USE;
+
+/* An infected object beats a suspicious one beats an unscannable one: what
+ * was found inside an archive that is also damaged stays found. */
+
+/* ---- limits ------------------------------------------------------------ */
+
+struct scan_limits {
+	uint32_t depth;       /* archives within archives; 16 */
+	uint64_t size;        /* unpacked bytes of one file; 1 GiB */
+	uint64_t member_size; /* of one member; 256 MiB */
+	uint32_t ratio;       /* unpacked : packed, once over 16 MiB; 250 */
+	uint32_t count;       /* members of one file, all levels; 100,000 */
+	uint32_t seconds;     /* of one file; 120 */
+};
+extern const struct scan_limits scan_limits_default;
+
+/* ---- compiling signatures ---------------------------------------------- */
+
+struct scan_builder;
+struct scan_problem { /* a line, or from line 0 a file, that was skipped */
+	const char *file;
+	size_t line;
+	const char *reason; /* English msgid-free technical text */
+};
+struct scan_counts {
+	uint64_t hashes, bodies, allowed, yara; /* EICAR is one body */
+	uint64_t skipped; /* problems, and lines for other engine levels */
+};
+typedef void scan_problem_fn(void *arg, const struct scan_problem *p);
+
+/* EICAR is always in.  `problem` may be NULL. */
+enum err scan_builder_new(scan_problem_fn *problem, void *arg,
+    struct scan_builder **out, struct errinfo *ei) MUST_USE;
+void scan_builder_free(struct scan_builder *b); /* accepts NULL */
+/* `name` decides the format by its ending: .hdb .hsb .ndb .fp .sfp .yar
+ * .yara; another is ERR_UNSUPPORTED.  A bad line is reported, counted and
+ * skipped. */
+enum err scan_builder_add(struct scan_builder *b, const char *name,
+    struct span text, struct errinfo *ei) MUST_USE;
+void scan_builder_counts(const struct scan_builder *b, struct scan_counts *out);
+/* Writes the compiled set. */
+enum err scan_builder_write(struct scan_builder *b, uint64_t version,
+    int64_t built_ms, int fd, struct errinfo *ei) MUST_USE;
+
+/* ---- a compiled set ---------------------------------------------------- */
+
+struct scan_set; /* immutable: any thread */
+struct scan_set_info {
+	uint64_t version;
+	int64_t built_ms;
+	uint64_t file_size;
+	struct scan_counts counts;
+	unsigned char digest[32]; /* SHA-256 of the file behind its header */
+};
+/* Maps fd (which may be closed afterwards) and checks the header, digest and
+ * every offset: a changed or cut file is ERR_CORRUPT, another format version
+ * ERR_UNSUPPORTED. */
+enum err
+scan_set_open(int fd, struct scan_set **out, struct errinfo *ei) MUST_USE;
+void scan_set_close(struct scan_set *set); /* accepts NULL */
+void scan_set_info(const struct scan_set *set, struct scan_set_info *out);
+
+/* ---- scanning (in a worker only) ---------------------------------------- */
+
+struct scanner; /* one thread at a time; borrows the set */
+enum err
+scanner_new(const struct scan_set *set, const struct scan_limits *limits,
+    struct scanner **out, struct errinfo *ei) MUST_USE;
+void scanner_free(struct scanner *s);
+/* What cannot be scanned is a verdict, not an error. */
+void scanner_file(
+    struct scanner *s, int fd, bool want_sha256, struct scan_verdict *out);
+void scanner_bytes(struct scanner *s, struct span bytes, bool want_sha256,
+    struct scan_verdict *out);
+
+/* The roles "scan" and "build" of khien-worker; return the exit status. */
+int scan_worker_main(void);
+int scan_build_worker_main(void);
+
+/* ---- for programs: a pool of workers ------------------------------------ */
+
+struct scan_pool; /* one thread at a time */
+struct scan_pool_options {
+	const char *set_path; /* compiled set; NULL: EICAR alone */
+	int workers;          /* 0 = cores */
+	const char *user;     /* as worker_spec.user */
+	struct scan_limits limits;
+	bool want_sha256; /* of clean files too */
+};
+enum err scan_pool_new(const struct scan_pool_options *opt,
+    struct scan_pool **out, struct errinfo *ei) MUST_USE;
+void scan_pool_free(struct scan_pool *p); /* kills what runs; NULL is fine */
+const struct scan_set_info *scan_pool_info(const struct scan_pool *p);
+/* True while scan_pool_add() would find a free worker. */
+bool scan_pool_ready(const struct scan_pool *p);
+size_t scan_pool_busy(const struct scan_pool *p); /* files under way */
+/* Hands over an open file (closed by the pool); `tag` comes back with its
+ * verdict.  ERR_BUSY when no worker is free: then the file stays the
+ * caller's. */
+enum err scan_pool_add(
+    struct scan_pool *p, int fd, void *tag, struct errinfo *ei) MUST_USE;
+/* Waits for one verdict.  A worker that died, or ran past its time, gives
+ * SCAN_UNSCANNABLE and is replaced; ERR_BUSY after timeout_ms or when none
+ * is under way; another error when no worker can be started any more. */
+enum err scan_pool_next(struct scan_pool *p, int timeout_ms, void **tag,
+    struct scan_verdict *out, struct errinfo *ei) MUST_USE;
+/* New files are scanned with another set; files under way finish with the
+ * old one.  On failure the old one stays. */
+enum err scan_pool_reload(
+    struct scan_pool *p, const char *set_path, struct errinfo *ei) MUST_USE;
+
+/* Compile `paths` (files, or folders of them) in a sandboxed worker into
+ * `out_path`, atomically.  In a folder what is no signature file is a
+ * problem; named itself it is ERR_UNSUPPORTED. */
+enum err scan_build_files(const char *const *paths, size_t n,
+    const char *out_path, uint64_t version, scan_problem_fn *problem, void *arg,
+    struct scan_counts *counts, struct errinfo *ei) MUST_USE;
+
+#endif

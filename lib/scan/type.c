@@ -1,0 +1,287 @@
+#include "scan/type.h"
+
+#include "scan/body.h"
+
+#include <string.h>
+
+#define SAMPLE     4096u /* bytes that decide whether something is text */
+#define ZIP_RECORD 22u   /* the end record, without its comment */
+#define ZIP_ENTRY  46u   /* one of the directory, without its texts */
+
+struct magic {
+	uint32_t at;
+	struct span bytes;
+	uint8_t means; /* enum set_target, or enum pack */
+};
+
+static const struct magic targets[] = {
+	{ 0, SPAN("MZ"), TARGET_PE },
+	{ 0,
+	    SPAN("\x7f"
+		 "ELF"),
+	    TARGET_ELF },
+	{ 0, SPAN("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), TARGET_OLE2 },
+	{ 0, SPAN("%PDF-"), TARGET_PDF },
+	{ 0, SPAN("GIF8"), TARGET_GRAPHICS },
+	{ 0, SPAN("\xff\xd8\xff"), TARGET_GRAPHICS },
+	{ 0, SPAN("\x89PNG\r\n\x1a\n"), TARGET_GRAPHICS },
+	{ 0, SPAN("II*\0"), TARGET_GRAPHICS },
+	{ 0, SPAN("MM\0*"), TARGET_GRAPHICS },
+	{ 0, SPAN("\xce\xfa\xed\xfe"), TARGET_MACHO },
+	{ 0, SPAN("\xcf\xfa\xed\xfe"), TARGET_MACHO },
+	{ 0, SPAN("\xfe\xed\xfa\xce"), TARGET_MACHO },
+	{ 0, SPAN("\xfe\xed\xfa\xcf"), TARGET_MACHO },
+	{ 0, SPAN("\xca\xfe\xba\xbe"), TARGET_JAVA },
+	{ 0, SPAN("FWS"), TARGET_FLASH },
+	{ 0, SPAN("CWS"), TARGET_FLASH },
+	{ 0, SPAN("ZWS"), TARGET_FLASH },
+	{ 0, SPAN("From: "), TARGET_MAIL },
+	{ 0, SPAN("From "), TARGET_MAIL },
+	{ 0, SPAN("Received: "), TARGET_MAIL },
+	{ 0, SPAN("Return-Path: "), TARGET_MAIL },
+	{ 0, SPAN("Return-path: "), TARGET_MAIL },
+	{ 0, SPAN("Delivered-To: "), TARGET_MAIL },
+	{ 0, SPAN("X-Envelope-From: "), TARGET_MAIL },
+	{ 0, SPAN("Message-ID: "), TARGET_MAIL },
+	{ 0, SPAN("Message-Id: "), TARGET_MAIL },
+	{ 0, SPAN("Subject: "), TARGET_MAIL },
+	{ 0, SPAN("MIME-Version: "), TARGET_MAIL },
+	{ 0, SPAN("To: "), TARGET_MAIL },
+	{ 0, SPAN("Date: "), TARGET_MAIL },
+};
+
+static const struct magic packs[] = {
+	{ 0, SPAN("PK\3\4"), PACK_ARCHIVE },
+	{ 0, SPAN("PK\5\6"), PACK_ARCHIVE },
+	{ 0, SPAN("7z\xbc\xaf\x27\x1c"), PACK_ARCHIVE },
+	{ 0, SPAN("Rar!\x1a\7\0"), PACK_ARCHIVE },
+	{ 0, SPAN("Rar!\x1a\7\1\0"), PACK_ARCHIVE },
+	{ 0, SPAN("MSCF\0\0\0\0"), PACK_ARCHIVE },
+	{ 0, SPAN("070701"), PACK_ARCHIVE }, /* cpio */
+	{ 0, SPAN("070702"), PACK_ARCHIVE },
+	{ 0, SPAN("070707"), PACK_ARCHIVE },
+	{ 0, SPAN("!<arch>\n"), PACK_ARCHIVE }, /* ar, deb */
+	{ 2, SPAN("-lh"), PACK_ARCHIVE }, { 2, SPAN("-lz"), PACK_ARCHIVE },
+	{ 257, SPAN("ustar"), PACK_ARCHIVE },
+	{ 0x8001, SPAN("CD001"), PACK_ARCHIVE },
+	{ 0, SPAN("\x1f\x8b\x08"), PACK_STREAM },
+	{ 0, SPAN("BZh"), PACK_STREAM },
+	{ 0,
+	    SPAN("\xfd"
+		 "7zXZ\0"),
+	    PACK_STREAM },
+	{ 0, SPAN("\x28\xb5\x2f\xfd"), PACK_STREAM }, /* zstd */
+	{ 0, SPAN("\x04\x22\x4d\x18"), PACK_STREAM }, /* lz4 */
+	{ 0, SPAN("LZIP\1"), PACK_STREAM },
+	{ 0, SPAN("\x1f\x9d\x90"), PACK_STREAM }, /* compress, 16 bits */
+};
+
+static uint8_t
+find_magic(struct span object, const struct magic *table, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct span want = table[i].bytes;
+
+		if (object.len < table[i].at + want.len)
+			continue;
+		if (memcmp(object.ptr + table[i].at, want.ptr, want.len) == 0)
+			return table[i].means;
+	}
+	return 0;
+}
+
+/* Mostly characters: few control codes, and zero bytes only as UTF-16 has
+ * them. */
+static bool
+looks_like_text(struct span s)
+{
+	size_t n = s.len < SAMPLE ? s.len : SAMPLE, control = 0, zero = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)s.ptr[i];
+
+		if (c == 0)
+			zero++;
+		else if (c < ' ' && (c < '\t' || c > '\r') && c != 0x1b)
+			control++;
+	}
+	return n > 0 && control <= n / 20 && zero <= n / 2 + 1;
+}
+
+enum set_target
+type_target(struct span object)
+{
+	uint8_t t = find_magic(object, targets, COUNT(targets));
+
+	if (t == TARGET_ANY && object.len <= TEXT_NORMAL_MAX &&
+	    find_magic(object, packs, COUNT(packs)) == PACK_NONE &&
+	    looks_like_text(object))
+		return TARGET_TEXT;
+	return (enum set_target)t;
+}
+
+static uint32_t
+le32(const unsigned char *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+	    (uint32_t)p[3] << 24;
+}
+
+static uint32_t
+le16(const unsigned char *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8;
+}
+
+/* Where the first of the files begins that a zip's directory names, counted
+ * as the zip counts; UINT32_MAX when the directory is malformed. */
+static uint32_t
+first_local(const unsigned char *dir, size_t size)
+{
+	uint32_t first = UINT32_MAX;
+
+	while (size >= ZIP_ENTRY && memcmp(dir, "PK\1\2", 4) == 0) {
+		size_t len = ZIP_ENTRY + le16(dir + 28) + le16(dir + 30) +
+		    le16(dir + 32);
+
+		if (le32(dir + 42) < first)
+			first = le32(dir + 42);
+		if (len > size)
+			break;
+		dir += len;
+		size -= len;
+	}
+	return first;
+}
+
+/* What the end record at `at` says. */
+static bool
+zip_of_record(struct span s, size_t at, bool loose, struct zip_place *out)
+{
+	const unsigned char *r = (const unsigned char *)s.ptr + at;
+	uint64_t size = le32(r + 12), offset = le32(r + 16);
+	uint32_t first;
+
+	if ((!loose && at + ZIP_RECORD + le16(r + 20) != s.len) ||
+	    size < ZIP_ENTRY || size > at || memcmp(r - size, "PK\1\2", 4) != 0)
+		return false;
+	*out = (struct zip_place){ 0, 0 };
+	first = first_local(r - size, (size_t)size);
+	if (offset > at - size || first > offset)
+		return true;
+	out->base = (size_t)(at - size - offset);
+	out->front = out->base + first;
+	return true;
+}
+
+/* Found by its end record: a comment that reaches to the end of the object
+ * and a directory right before the record that begins as one. */
+bool
+type_zip_at_end(struct span s, bool loose, struct zip_place *out)
+{
+	size_t at = s.len > 65535 + ZIP_RECORD ? s.len - 65535 - ZIP_RECORD : 0;
+
+	while (s.len >= ZIP_RECORD && at <= s.len - ZIP_RECORD) {
+		const char *r = memmem(
+		    s.ptr + at, s.len - at - ZIP_RECORD + 4, "PK\5\6", 4);
+
+		if (r == NULL)
+			return false;
+		at = (size_t)(r - s.ptr);
+		if (zip_of_record(s, at, loose, out))
+			return true;
+		at++;
+	}
+	return false;
+}
+
+/* The oldest tars have no magic: a name and a sum of the header that fits. */
+static bool
+old_tar(struct span s)
+{
+	const unsigned char *p = (const unsigned char *)s.ptr;
+	uint32_t sum = 0, want = 0;
+	size_t digits = 0;
+
+	if (s.len < 512 || p[0] == 0)
+		return false;
+	for (size_t i = 0; i < 512; i++)
+		sum += i >= 148 && i < 156 ? ' ' : p[i];
+	for (size_t i = 148; i < 156; i++) {
+		if (p[i] >= '0' && p[i] <= '7') {
+			want = want << 3 | (uint32_t)(p[i] - '0');
+			digits++;
+		} else if (digits > 0) {
+			break;
+		}
+	}
+	return digits >= 4 && sum == want;
+}
+
+/* Whether `n` digits of base 8 or 16 stand at `at`. */
+static bool
+digits_at(struct span s, size_t at, size_t n, int base)
+{
+	for (size_t i = at; i < at + n; i++) {
+		int d = i < s.len ? body_digit(s.ptr[i]) : -1;
+
+		if (d < 0 || d >= base)
+			return false;
+	}
+	return true;
+}
+
+/* The last part of a weak magic. */
+static bool
+pack_plausible(struct span s)
+{
+	if (span_starts(s, "BZh"))
+		return s.len > 10 && s.ptr[3] >= '1' && s.ptr[3] <= '9' &&
+		    (memcmp(s.ptr + 4, "1AY&SY", 6) == 0 ||
+			memcmp(s.ptr + 4, "\x17rE8P\x90", 6) == 0);
+	if (s.len > 6 && memcmp(s.ptr + 2, "-l", 2) == 0)
+		return s.ptr[6] == '-';
+	/* A cpio header is digits, and not some number in a text. */
+	if (span_starts(s, "070707"))
+		return digits_at(s, 6, 70, 8);
+	if (span_starts(s, "07070"))
+		return digits_at(s, 6, 104, 16);
+	return true;
+}
+
+enum pack
+type_pack(struct span object)
+{
+	uint8_t pack = find_magic(object, packs, COUNT(packs));
+
+	if (pack != PACK_NONE && pack_plausible(object))
+		return (enum pack)pack;
+	return old_tar(object) ? PACK_ARCHIVE : PACK_NONE;
+}
+
+void
+text_normalise(struct span object, struct buf *out)
+{
+	char chunk[4096];
+	size_t n = 0;
+	bool blank = false;
+
+	for (size_t i = 0; i < object.len; i++) {
+		unsigned char c = (unsigned char)object.ptr[i];
+		bool white = c == ' ' || (c >= '\t' && c <= '\r');
+
+		if ((c < ' ' && !white) || c > 0x7f || (white && blank))
+			continue;
+		blank = white;
+		if (white)
+			c = ' ';
+		else if (c >= 'A' && c <= 'Z')
+			c = (unsigned char)(c + 'a' - 'A');
+		chunk[n++] = (char)c;
+		if (n == sizeof(chunk)) {
+			buf_add(out, chunk, n);
+			n = 0;
+		}
+	}
+	buf_add(out, chunk, n);
+}

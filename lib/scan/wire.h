@@ -1,0 +1,58 @@
+#ifndef SCAN_WIRE_H
+#define SCAN_WIRE_H
+
+#include "scan/scan.h"
+
+/* What programs and their workers say to each other.  Bodies are these
+ * structs, some with text behind them.  The program trusts nothing that a
+ * worker says: it has read hostile bytes. */
+
+#define WIRE_PATH_MAX 4096
+
+enum scan_message {
+	/* To a scanner. */
+	SCAN_SETUP = 1, /* struct wire_setup, the set's file */
+	SCAN_FILE,      /* the file */
+	/* From it. */
+	SCAN_READY,   /* struct scan_set_info */
+	SCAN_REFUSED, /* struct wire_failure, text */
+	SCAN_VERDICT, /* scan_verdict_encode() */
+	/* To a builder. */
+	BUILD_SOURCE, /* its name; the file */
+	BUILD_WRITE,  /* struct wire_write; the output file */
+	/* From it. */
+	BUILD_PROBLEM, /* struct wire_problem, the reason */
+	BUILD_TAKEN,   /* the source is read */
+	BUILD_WRITTEN, /* struct scan_counts */
+	BUILD_FAILED,  /* struct wire_failure, text */
+};
+
+struct wire_setup {
+	struct scan_limits limits;
+	uint32_t want_sha256;
+};
+struct wire_write {
+	uint64_t version;
+	int64_t built_ms;
+};
+struct wire_problem {
+	uint64_t line;
+};
+struct wire_failure {
+	uint32_t code; /* enum err */
+};
+
+/* Takes the struct at the start of a body; false if it is too short. */
+bool wire_take(struct span *body, void *out, size_t n);
+/* The failure that a worker reports, as our own. */
+enum err wire_failure(struct span body, struct errinfo *ei);
+
+/* In a worker: tell the parent what went wrong. */
+enum err wire_send_failure(
+    struct channel *ch, uint16_t type, const struct errinfo *why) MUST_USE;
+
+/* Before a sandbox is entered: what the libraries would otherwise look for
+ * in files later. */
+void wire_warm_up(void);
+
+#endif

@@ -1,0 +1,240 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "scan/wire.h"
+
+#define SOURCE_MAX ((off_t)2 << 30) /* bytes of one signature file */
+
+/* What a parent sends in no order that we know ends the worker. */
+static enum err
+unexpected(const struct message *m)
+{
+	if (m->fd != -1)
+		(void)close(m->fd);
+	return ERR_CORRUPT;
+}
+
+/* Serve messages until the parent closes.  Returns the exit status. */
+typedef enum err
+serve_fn(void *arg, struct channel *ch, const struct message *m);
+
+static int
+serve(const struct sandbox_profile *profile, serve_fn *fn, void *arg)
+{
+	struct channel *ch = NULL;
+	struct errinfo ei = { 0 };
+	struct message m;
+	enum err e;
+
+	wire_warm_up();
+	if (sandbox_enter(profile, &ch, &ei) != OK) {
+		(void)fprintf(stderr, "khien-worker: %s\n", ei.msg);
+		return 3;
+	}
+	do {
+		e = channel_receive(ch, CHANNEL_FOREVER, &m, NULL);
+		if (e == OK)
+			e = fn(arg, ch, &m);
+	} while (e == OK);
+	channel_free(ch);
+	return e == ERR_NOT_FOUND ? 0 : 1;
+}
+
+/* ---- role "scan" ---------------------------------------------------------- */
+
+struct scan_work {
+	struct scan_set *set;
+	struct scanner *scanner;
+	bool want_sha256;
+};
+
+/* Takes the new set, or keeps the old one and says why. */
+static enum err
+on_setup(struct scan_work *w, struct channel *ch, const struct message *m)
+{
+	struct scan_set *set = NULL;
+	struct scanner *scanner = NULL;
+	struct wire_setup setup;
+	struct scan_set_info info;
+	struct errinfo why = { 0 };
+	struct span body = m->body;
+	enum err e;
+
+	if (m->fd == -1 || !wire_take(&body, &setup, sizeof(setup)))
+		return unexpected(m);
+	e = scan_set_open(m->fd, &set, &why);
+	(void)close(m->fd);
+	if (e == OK)
+		e = scanner_new(set, &setup.limits, &scanner, &why);
+	if (e != OK) {
+		scan_set_close(set);
+		return wire_send_failure(ch, SCAN_REFUSED, &why);
+	}
+	scanner_free(w->scanner);
+	scan_set_close(w->set);
+	w->set = set;
+	w->scanner = scanner;
+	w->want_sha256 = setup.want_sha256 != 0;
+	scan_set_info(set, &info);
+	return channel_send(ch, SCAN_READY,
+	    (struct span){ (const char *)&info, sizeof(info) }, -1, NULL);
+}
+
+static enum err
+on_file(struct scan_work *w, struct channel *ch, const struct message *m)
+{
+	struct scan_verdict v;
+	struct buf b = buf_make(MESSAGE_MAX);
+	enum err e;
+
+	if (w->scanner == NULL || m->fd == -1)
+		return unexpected(m);
+	scanner_file(w->scanner, m->fd, w->want_sha256, &v);
+	(void)close(m->fd);
+	scan_verdict_encode(&v, &b);
+	e = channel_send(ch, SCAN_VERDICT, buf_view(&b), -1, NULL);
+	buf_free(&b);
+	return e;
+}
+
+static enum err
+on_scan_message(void *arg, struct channel *ch, const struct message *m)
+{
+	if (m->type == SCAN_SETUP)
+		return on_setup(arg, ch, m);
+	if (m->type == SCAN_FILE)
+		return on_file(arg, ch, m);
+	return unexpected(m);
+}
+
+int
+scan_worker_main(void)
+{
+	struct scan_work w = { 0 };
+	int status = serve(&sandbox_scan, on_scan_message, &w);
+
+	scanner_free(w.scanner);
+	scan_set_close(w.set);
+	return status;
+}
+
+/* ---- role "build" --------------------------------------------------------- */
+
+struct build_work {
+	struct scan_builder *builder;
+	struct channel *ch;
+	bool lost; /* the parent does not listen any more */
+};
+
+static void
+on_problem(void *arg, const struct scan_problem *p)
+{
+	struct build_work *w = arg;
+	struct wire_problem head = { p->line };
+	struct buf b = buf_make(sizeof(head) + ERRMSG_MAX);
+
+	buf_add(&b, &head, sizeof(head));
+	buf_text(&b, p->reason);
+	if (channel_send(w->ch, BUILD_PROBLEM, buf_view(&b), -1, NULL) != OK)
+		w->lost = true;
+	buf_free(&b);
+}
+
+static enum err
+add_mapped(struct build_work *w, int fd, const char *name, struct errinfo *ei)
+{
+	struct stat st;
+	void *p = NULL;
+	enum err e;
+
+	if (fstat(fd, &st) != 0)
+		return err_sys(ei, "%s", name);
+	if (!S_ISREG(st.st_mode) || st.st_size > SOURCE_MAX)
+		return err_set(ei, ERR_LIMIT,
+		    "%s: not a file of up to %lld bytes", name,
+		    (long long)SOURCE_MAX);
+	if (st.st_size > 0)
+		p = mmap(
+		    NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (p == MAP_FAILED)
+		return err_sys(ei, "%s", name);
+	e = scan_builder_add(
+	    w->builder, name, (struct span){ p, (size_t)st.st_size }, ei);
+	if (p != NULL)
+		(void)munmap(p, (size_t)st.st_size);
+	return e;
+}
+
+static enum err
+on_source(struct build_work *w, const struct message *m)
+{
+	struct errinfo why = { 0 };
+	char name[WIRE_PATH_MAX];
+	enum err e;
+
+	if (m->fd == -1 || m->body.len == 0 || m->body.len >= sizeof(name))
+		return unexpected(m);
+	memcpy(name, m->body.ptr, m->body.len);
+	name[m->body.len] = '\0';
+	e = add_mapped(w, m->fd, name, &why);
+	(void)close(m->fd);
+	if (w->lost)
+		return ERR_IO;
+	if (e != OK)
+		return wire_send_failure(w->ch, BUILD_FAILED, &why);
+	return channel_send(w->ch, BUILD_TAKEN, SPAN(""), -1, NULL);
+}
+
+static enum err
+on_write(struct build_work *w, const struct message *m)
+{
+	struct span body = m->body;
+	struct errinfo why = { 0 };
+	struct scan_counts counts;
+	struct wire_write wr;
+	enum err e;
+
+	if (m->fd == -1 || !wire_take(&body, &wr, sizeof(wr)))
+		return unexpected(m);
+	e = scan_builder_write(
+	    w->builder, wr.version, wr.built_ms, m->fd, &why);
+	(void)close(m->fd);
+	if (e != OK)
+		return wire_send_failure(w->ch, BUILD_FAILED, &why);
+	scan_builder_counts(w->builder, &counts);
+	return channel_send(w->ch, BUILD_WRITTEN,
+	    (struct span){ (const char *)&counts, sizeof(counts) }, -1, NULL);
+}
+
+static enum err
+on_build_message(void *arg, struct channel *ch, const struct message *m)
+{
+	struct build_work *w = arg;
+
+	w->ch = ch;
+	if (m->type == BUILD_SOURCE)
+		return on_source(w, m);
+	if (m->type == BUILD_WRITE)
+		return on_write(w, m);
+	return unexpected(m);
+}
+
+int
+scan_build_worker_main(void)
+{
+	struct build_work w = { 0 };
+	struct errinfo ei = { 0 };
+	int status;
+
+	if (scan_builder_new(on_problem, &w, &w.builder, &ei) != OK) {
+		(void)fprintf(stderr, "khien-worker: %s\n", ei.msg);
+		return 3;
+	}
+	status = serve(&sandbox_build, on_build_message, &w);
+	scan_builder_free(w.builder);
+	return status;
+}
