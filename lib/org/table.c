@@ -1,0 +1,96 @@
+#include "org/table.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/i18n.h"
+
+#define PROBLEMS_MAX 1000 /* more bad rows than anybody reads */
+
+static bool
+named(struct span cell, const char *name)
+{
+	return cell.len == strlen(name) &&
+	    strncasecmp(cell.ptr, name, cell.len) == 0;
+}
+
+enum err
+table_begin(struct table *t, struct span text,
+    const struct table_column *columns, struct arena *a, struct errinfo *ei)
+{
+	struct csv_row header;
+	bool more = false;
+	enum err e;
+
+	*t = (struct table){ .csv = csv_begin(text), .arena = a };
+	e = csv_next(&t->csv, a, &header, &more, ei);
+	if (e != OK)
+		return e;
+	for (int i = 0; columns[i].vi != NULL; i++) {
+		t->at[i] = -1;
+		for (size_t k = 0; more && k < header.count; k++) {
+			struct span cell = span_trim(header.field[k]);
+
+			if (named(cell, columns[i].vi) ||
+			    named(cell, columns[i].en))
+				t->at[i] = (int)k;
+		}
+		if (columns[i].needed && t->at[i] < 0)
+			return err_field(ei, ERR_SYNTAX, columns[i].vi,
+			    "column %s is missing", columns[i].vi);
+	}
+	return OK;
+}
+
+enum err
+table_problem(struct table *t, size_t line, const char *column, const char *why,
+    struct errinfo *ei)
+{
+	if (t->problem_count == PROBLEMS_MAX)
+		return err_set(
+		    ei, ERR_LIMIT, "more than %d bad rows", PROBLEMS_MAX);
+	if (t->problems == NULL)
+		t->problems =
+		    ARENA_NEW(t->arena, struct org_row_problem, PROBLEMS_MAX);
+	if (t->problems == NULL)
+		return err_set(ei, ERR_NOMEM, "bad rows");
+	t->problems[t->problem_count++] =
+	    (struct org_row_problem){ line, column, why };
+	return OK;
+}
+
+enum err
+table_next(struct table *t, struct csv_row *row, bool *more, struct errinfo *ei)
+{
+	for (;;) {
+		size_t line = t->csv.line;
+		enum err e = csv_next(&t->csv, t->arena, row, more, ei);
+
+		if (e != ERR_SYNTAX && e != ERR_LIMIT)
+			return e;
+		e = table_problem(t, line, "",
+		    N_("the row is not readable: quotes, length or encoding"),
+		    ei);
+		if (e != OK)
+			return e;
+	}
+}
+
+struct span
+table_cell(const struct table *t, const struct csv_row *row, int i)
+{
+	if (t->at[i] < 0 || (size_t)t->at[i] >= row->count)
+		return (struct span){ "", 0 };
+	return span_trim(row->field[t->at[i]]);
+}
+
+bool
+table_text_ok(struct span s, size_t max)
+{
+	if (s.len == 0 || s.len > max || !span_utf8(s))
+		return false;
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.ptr[i] < 0x20 || s.ptr[i] == 0x7f)
+			return false;
+	return true;
+}
