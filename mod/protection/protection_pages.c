@@ -1,0 +1,249 @@
+/* The pages of the room. */
+
+#include <string.h>
+
+#include "protection/protection_int.h"
+
+/* ---- overview ---- */
+
+static int64_t
+total(const json_t *overview, const char *name)
+{
+	return json_integer_value(
+	    json_object_get(json_object_get(overview, "totals"), name));
+}
+
+static void
+put_chart(const struct http_req *rq, json_t *overview)
+{
+	const struct page_part parts[] = {
+		{ tr(rq, N_("Protected")), "good",
+		    total(overview, "protected") },
+		{ tr(rq, N_("Not protected")), "bad",
+		    total(overview, "unprotected") },
+		{ tr(rq, N_("Unknown")), "unknown",
+		    total(overview, "unknown") },
+	};
+	struct buf svg = buf_make(65536);
+
+	page_bar_svg(
+	    &svg, tr(rq, N_("Computers by protection")), parts, COUNT(parts));
+	json_put_text(overview, "bar", buf_view(&svg));
+	buf_free(&svg);
+}
+
+static void
+put_line(const struct http_req *rq, json_t *overview)
+{
+	const json_t *days =
+	    json_object_get(json_object_get(overview, "history"), "detections");
+	size_t n = json_array_size(days);
+	int64_t *values = ARENA_NEW(rq->arena, int64_t, n + 1);
+	struct buf svg = buf_make(262144);
+
+	for (size_t i = 0; values != NULL && i < n; i++)
+		values[i] = json_integer_value(
+		    json_object_get(json_array_get(days, i), "value"));
+	if (values != NULL && n > 1) {
+		page_line_svg(&svg, tr(rq, N_("Detections by day")), values, n);
+		json_put_text(overview, "line", buf_view(&svg));
+	}
+	buf_free(&svg);
+}
+
+static void
+put_percent(json_t *overview)
+{
+	int64_t all = total(overview, "total");
+
+	if (all > 0) {
+		json_put_int(overview, "percent",
+		    total(overview, "protected") * 100 / all);
+		json_put_bool(overview, "has_computers", true);
+	}
+}
+
+static void
+overview_page(const struct http_req *rq, struct http_res *rs)
+{
+	struct filter open = { .state = SPAN("found"), .page = 1 };
+	struct errinfo ei = { 0 };
+	json_t *data, *latest;
+
+	open.state = (struct span){ "", 0 };
+	if (overview_read(rq, &data, &ei) != OK) {
+		centre_fail(rq, rs, &ei);
+		return;
+	}
+	if (detections_list(rq, &open, &latest, &ei) != OK) {
+		json_decref(data);
+		centre_fail(rq, rs, &ei);
+		return;
+	}
+	while (json_array_size(json_object_get(latest, "rows")) > 5)
+		(void)json_array_remove(json_object_get(latest, "rows"), 5);
+	(void)json_put_new(data, "latest", latest);
+	put_percent(data);
+	put_chart(rq, data);
+	put_line(rq, data);
+	centre_page(rq, rs, 200, "overview", N_("Overview"), data);
+}
+
+/* ---- lists ---- */
+
+struct choice {
+	const char *value, *text;
+};
+
+static void
+put_choices(const struct http_req *rq, json_t *data, struct span chosen,
+    const struct choice *choices)
+{
+	json_t *list = json_put_new(data, "choices", json_array());
+
+	for (; choices->value != NULL; choices++) {
+		json_t *o = json_object();
+
+		json_put_text(o, "value", span_of(choices->value));
+		json_put_text(o, "text", span_of(tr(rq, choices->text)));
+		json_put_bool(o, "chosen", span_is(chosen, choices->value));
+		(void)json_array_append_new(list, o);
+	}
+}
+
+static void
+put_filter(json_t *data, const struct filter *f)
+{
+	json_put_text(data, "agency", f->agency);
+	json_put_text(data, "state", f->state);
+	json_put_text(data, "q", f->text);
+}
+
+static void
+computers_show(
+    const struct http_req *rq, struct http_res *rs, int status, json_t *extra)
+{
+	static const struct choice choices[] = {
+		{ "", N_("All") },
+		{ "protected", N_("Protected") },
+		{ "unprotected", N_("Not protected") },
+		{ "unknown", N_("Unknown") },
+		{ "no_agent", N_("No agent") },
+		{ "fault", N_("Fault") },
+		{ "signatures", N_("Signatures too old") },
+		{ "scan", N_("Last scan too old") },
+		{ NULL, NULL },
+	};
+	struct filter f = protection_filter(rq);
+	struct errinfo ei = { 0 };
+	json_t *data;
+
+	if (computers_list(rq, &f, &data, &ei) != OK) {
+		json_decref(extra);
+		centre_fail(rq, rs, &ei);
+		return;
+	}
+	put_filter(data, &f);
+	put_choices(rq, data, f.state, choices);
+	if (extra != NULL) {
+		(void)json_object_update(data, extra);
+		json_decref(extra);
+	}
+	centre_page(rq, rs, status, "computers", N_("Computers"), data);
+}
+
+static void
+computers_page(const struct http_req *rq, struct http_res *rs)
+{
+	computers_show(rq, rs, 200, NULL);
+}
+
+static void
+detections_page(const struct http_req *rq, struct http_res *rs)
+{
+	static const struct choice choices[] = {
+		{ "", N_("All") },
+		{ "found", N_("Found, not yet dealt with") },
+		{ "failed", N_("Could not be quarantined") },
+		{ "quarantined", N_("In quarantine") },
+		{ "restored", N_("Restored") },
+		{ "deleted", N_("Deleted") },
+		{ NULL, NULL },
+	};
+	struct filter f = protection_filter(rq);
+	struct errinfo ei = { 0 };
+	json_t *data;
+
+	if (detections_list(rq, &f, &data, &ei) != OK) {
+		centre_fail(rq, rs, &ei);
+		return;
+	}
+	put_filter(data, &f);
+	put_choices(rq, data, f.state, choices);
+	centre_page(rq, rs, 200, "detections", N_("Detections"), data);
+}
+
+/* ---- acts ---- */
+
+static void
+import_do(const struct http_req *rq, struct http_res *rs)
+{
+	struct errinfo ei = { 0 };
+	json_t *report = NULL, *extra;
+	enum err e;
+
+	if (!centre_form(rq, rs))
+		return;
+	e = computers_import(rq, http_form(rq, "file"), &report, &ei);
+	if (e != OK && e != ERR_SYNTAX && e != ERR_LIMIT) {
+		json_decref(report);
+		centre_fail(rq, rs, &ei);
+		return;
+	}
+	extra = json_object();
+	if (report != NULL) {
+		json_put_bool(report, "ok", e == OK);
+		(void)json_put_new(extra, "report", report);
+	} else {
+		json_put_text(extra, "fault", span_of(ei.msg));
+	}
+	computers_show(rq, rs, http_status(e), extra);
+}
+
+static void
+token_do(const struct http_req *rq, struct http_res *rs)
+{
+	struct org_actor who = centre_actor(rq);
+	struct buf text = buf_make(4096);
+	struct errinfo ei = { 0 };
+	json_t *extra = json_object();
+	uint64_t uses = 0;
+	enum err e;
+
+	if (!centre_form(rq, rs)) {
+		json_decref(extra);
+		return;
+	}
+	e = span_u64(http_form(rq, "uses"), 100000, &uses);
+	if (e != OK)
+		e = err_field(&ei, ERR_SYNTAX, "uses",
+		    "a token is good for 1 to 100000 computers");
+	if (e == OK)
+		e = protection_token_make(centre_of(rq),
+		    http_form(rq, "agency"), (int64_t)uses, &who, &text, &ei);
+	if (e == OK)
+		json_put_text(extra, "token", buf_view(&text));
+	else
+		json_put_text(extra, "fault", span_of(tr(rq, ei.msg)));
+	buf_free(&text);
+	computers_show(rq, rs, e == OK ? 200 : http_status(e), extra);
+}
+
+const struct route protection_pages[] = {
+	{ "GET", "/", "computers.read", overview_page, 0 },
+	{ "GET", "/computers", "computers.read", computers_page, 0 },
+	{ "POST", "/computers", "computers.write", import_do, 16u << 20 },
+	{ "POST", "/tokens", "agents.enrol", token_do, 4096 },
+	{ "GET", "/detections", "detections.read", detections_page, 0 },
+	{ 0 },
+};
