@@ -1,0 +1,190 @@
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "prog/khien/khien.h"
+
+static const struct verb verbs[] = {
+	{ "scan", NULL, "[--json] [--db FILE] [--jobs N] PATH...",
+	    N_("look for malware in files and folders"),
+	    N_("  --db FILE    compiled signature set\n"
+	       "  --jobs N     scan N files at a time; default: one for each "
+	       "processor\n"
+	       "  --json       one JSON object for each file, then a "
+	       "summary\n"),
+	    verb_scan },
+	{ "db", "build", "-o FILE [--set-version N] SOURCE...",
+	    N_("compile signature files into a set"),
+	    N_("  -o FILE            the set to write\n"
+	       "  --set-version N    its number; default: 1\n"),
+	    verb_db_build },
+	{ "db", "info", "[--json] FILE", N_("tell what is in a compiled set"),
+	    N_("  --json    as a JSON object\n"), verb_db_info },
+	{ "agent", "enrol", "--token TOKEN|--token-file FILE [--state DIR]",
+	    N_("make this computer one of a centre's"),
+	    N_("  --token TOKEN        as the centre's console gave it\n"
+	       "  --token-file FILE    a file that holds it\n"
+	       "  --state DIR          the agent's folder; default: "
+	       "/var/lib/khien-agent\n"),
+	    verb_agent_enrol },
+	{ "agent", "status", "[--json] [--state DIR]",
+	    N_("tell how the agent of this computer is doing"),
+	    N_("  --json         as a JSON object\n"
+	       "  --state DIR    the agent's folder\n"),
+	    verb_agent_status },
+	{ "agent", "scan", "[--json] [--state DIR] [PATH...]",
+	    N_("ask the agent to scan now; without PATH as the policy says"),
+	    N_("  --json         as a JSON object\n"
+	       "  --state DIR    the agent's folder\n"),
+	    verb_agent_scan },
+	{ .name = NULL },
+};
+
+const char *
+tr(const struct khien *k, const char *msgid)
+{
+	return i18n_text(k->t, msgid);
+}
+
+int
+wrong_option(const struct khien *k, int found, char **argv)
+{
+	const char *option = argv[optind - 1];
+	char letter[3] = { '-', (char)optopt, '\0' };
+
+	if (optopt > 0 && optopt < 128 && strncmp(option, "--", 2) != 0)
+		option = letter;
+	return wrong_use(k,
+	    found == ':' ? N_("option needs a value") : N_("unknown option"),
+	    option);
+}
+
+/* ---- language --------------------------------------------------------------- */
+
+/* The catalogues lie beside the program, built or installed. */
+static struct i18n *
+open_language(void)
+{
+	static const char *const places[] = { "../po", "../share/khien/po" };
+	char exe[PATH_MAX / 2], dir[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	struct i18n *t = NULL;
+	char *slash;
+
+	exe[n < 0 ? 0 : n] = '\0';
+	slash = strrchr(exe, '/');
+	if (slash != NULL)
+		*slash = '\0';
+	for (size_t i = 0; i < COUNT(places); i++) {
+		(void)snprintf(dir, sizeof(dir), "%s/%s", exe, places[i]);
+		if (i18n_open(dir, i18n_env_lang(), &t, NULL) == OK)
+			return t;
+	}
+	/* Without a catalogue in English, which needs none. */
+	return i18n_open("", "en", &t, NULL) == OK ? t : NULL;
+}
+
+/* ---- help --------------------------------------------------------------------- */
+
+static void
+put_verb(const struct verb *v)
+{
+	(void)printf("khien %s%s%s %s\n", v->name, v->second == NULL ? "" : " ",
+	    v->second == NULL ? "" : v->second, v->arguments);
+}
+
+static int
+help_all(const struct khien *k)
+{
+	for (const struct verb *v = verbs; v->name != NULL; v++) {
+		put_verb(v);
+		(void)printf("    %s\n", tr(k, v->help));
+	}
+	(void)printf("khien --help | --version\n\n%s\n",
+	    tr(k, N_("Each verb has its own --help; more in khien(1).")));
+	return 0;
+}
+
+static int
+help_verb(const struct khien *k, const struct verb *v)
+{
+	put_verb(v);
+	(void)printf("%s\n\n%s%s", tr(k, v->help), tr(k, v->options),
+	    tr(k, N_("  --help       this text\n")));
+	return 0;
+}
+
+/* ---- verbs -------------------------------------------------------------------- */
+
+static bool
+wants_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0)
+			return true;
+	return false;
+}
+
+static int
+run_verb(struct khien *k, const struct verb *v, int argc, char **argv)
+{
+	char name[64];
+	int status;
+
+	(void)snprintf(name, sizeof(name), "%s%s%s", v->name,
+	    v->second == NULL ? "" : " ", v->second == NULL ? "" : v->second);
+	k->verb = name;
+	status =
+	    wants_help(argc, argv) ? help_verb(k, v) : v->run(k, argc, argv);
+	k->verb = "";
+	return status;
+}
+
+static int
+dispatch(struct khien *k, int argc, char **argv)
+{
+	bool first_known = false;
+
+	if (argc < 2)
+		return wrong_use(k, N_("no verb; see khien --help"), NULL);
+	if (strcmp(argv[1], "--help") == 0)
+		return help_all(k);
+	if (strcmp(argv[1], "--version") == 0) {
+		(void)printf("khien %s\n", KHIEN_VERSION);
+		return 0;
+	}
+	for (const struct verb *v = verbs; v->name != NULL; v++) {
+		if (strcmp(argv[1], v->name) != 0)
+			continue;
+		first_known = true;
+		if (v->second == NULL)
+			return run_verb(k, v, argc - 1, argv + 1);
+		if (argc > 2 && strcmp(argv[2], v->second) == 0)
+			return run_verb(k, v, argc - 2, argv + 2);
+	}
+	if (first_known && argc > 2 && strcmp(argv[2], "--help") == 0)
+		return help_all(k);
+	return wrong_use(
+	    k, N_("unknown verb"), first_known && argc > 2 ? argv[2] : argv[1]);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct khien k = { .t = open_language(), .verb = "" };
+	int status;
+
+	if (k.t == NULL) {
+		(void)fputs("khien: out of memory\n", stderr);
+		return STATUS_FAILED;
+	}
+	status = dispatch(&k, argc, argv);
+	if (fflush(stdout) != 0 && status != STATUS_FOUND) {
+		k.verb = "";
+		status = failed(&k, tr(&k, N_("cannot write the output")));
+	}
+	i18n_free(k.t);
+	return status;
+}
