@@ -1,0 +1,298 @@
+"""Centre and real agents together: what is found on a computer is seen at the
+centre, once, whatever falls over between."""
+import io
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tarfile
+import tempfile
+import time
+import unittest
+import zipfile
+
+from support.centre import BUILD, Centre, Postgres
+
+EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + \
+    b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+
+
+def nested(content):
+    """EICAR in a zip in a tar.gz."""
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as z:
+        z.writestr("sub/e.com", content)
+    outer = io.BytesIO()
+    with tarfile.open(fileobj=outer, mode="w:gz") as t:
+        info = tarfile.TarInfo("a.zip")
+        info.size = len(inner.getvalue())
+        t.addfile(info, io.BytesIO(inner.getvalue()))
+    return outer.getvalue()
+
+
+def until(condition, seconds=30, what="condition"):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.1)
+    raise AssertionError(f"{what} not met within {seconds} s")
+
+
+class Agent:
+    """khien-agent with a state folder and a home folder of its own."""
+
+    def __init__(self, centre, token):
+        self.centre = centre
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="khien-a-"))
+        self.state, self.home = self.dir / "state", self.dir / "home"
+        self.home.mkdir()
+        self.process = None
+        done = self.khien("agent", "enrol", "--token", token)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr)
+
+    def khien(self, *args):
+        return subprocess.run(
+            [BUILD / "prog/khien", *args, "--state", self.state], text=True,
+            capture_output=True, timeout=60,
+            env={**os.environ, "LANG": "en_US.UTF-8"})
+
+    def start(self):
+        self.log = open(self.dir / "agent.log", "ab")
+        self.process = subprocess.Popen(
+            [BUILD / "prog/khien-agent", "run", "--state", self.state],
+            stderr=self.log)
+        until(lambda: self.khien("agent", "status").returncode == 0,
+              what="agent answers")
+        return self
+
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        status = self.process.wait(30)
+        self.process = None
+        self.log.close()
+        return status
+
+    def status(self):
+        return json.loads(self.khien("agent", "status", "--json").stdout)
+
+    def scan(self, *paths):
+        done = self.khien("agent", "scan", *(paths or (self.home,)))
+        assert done.returncode == 0, done.stderr
+
+    def idle(self):
+        until(lambda: (lambda s: not s["scanning"] and
+                       not s["scans_waiting"])(self.status()),
+              what="scan ended")
+
+    def close(self):
+        if self.process is not None:
+            self.stop(signal.SIGKILL)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Fleet:
+    """Mixed into one class for each database."""
+    postgres = None
+
+    @classmethod
+    def store_url(cls):
+        return ""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.centre = Centre(cls.store_url(), settings={
+            "agents.sync_seconds": 1, "protection.silent_seconds": 5})
+        # A policy whose folders the tests' machine has nothing in.
+        policy = json.loads((cls.centre.share() / "data/policy.json")
+                            .read_text())
+        policy["paths"] = ["/nonexistent"]
+        (cls.centre.share() / "data/policy.json").write_text(
+            json.dumps(policy))
+        cls.centre.start()
+        cls.admin = cls.centre.signed_in()
+        cls.agents = []
+
+    @classmethod
+    def tearDownClass(cls):
+        for agent in cls.agents:
+            agent.close()
+        cls.centre.close()
+        if cls.postgres:
+            cls.postgres.close()
+
+    def agent(self):
+        token = self.admin.call("POST", "/api/v1/tokens", {
+            "agency": "TQ", "uses": 1}).json["token"]
+        agent = Agent(self.centre, token)
+        self.agents.append(agent)
+        return agent.start()
+
+    def found(self, agent):
+        rows = self.admin.get(f"/api/v1/detections?q={agent.dir.name}").json
+        return rows["rows"]
+
+    def seen(self, agent, n, state="quarantined"):
+        def settled():
+            rows = self.found(agent)
+            return len(rows) >= n and all(r["state"] == state for r in rows) \
+                and rows
+        return until(settled, what=f"{n} detections {state}")
+
+    def act(self, row, what):
+        a = self.admin.request(
+            "POST", f"/api/v1/detections/{row['agency']}/{row['id']}/{what}")
+        self.assertEqual(a.status, 202, a.text)
+
+    def test_detections_reach_the_centre_and_files_come_back_whole(self):
+        agent = self.agent()
+        plain, packed = agent.home / "eicar.com", agent.home / "d.tar.gz"
+        odd = agent.home / "a\nb.com"
+        plain.write_bytes(EICAR)
+        packed.write_bytes(nested(EICAR))
+        odd.write_bytes(EICAR)
+        (agent.home / "clean.txt").write_text("sạch")
+        os.chmod(plain, 0o640)
+        os.utime(plain, ns=(1_600_000_000_123_456_789,) * 2)
+        os.setxattr(plain, "user.note", "ghi chú".encode())
+        before = plain.stat()
+        agent.scan()
+        rows = self.seen(agent, 3)
+        self.assertEqual(len(rows), 3)
+        self.assertFalse(plain.exists() or packed.exists() or odd.exists())
+        self.assertTrue((agent.home / "clean.txt").exists())
+        inner = {r["path"]: r["inner"] for r in rows}
+        self.assertTrue(inner[str(packed)].endswith("a.zip/sub/e.com"))
+        self.assertIn(str(odd), inner)
+        self.assertEqual({r["name"] for r in rows}, {"Eicar-Test-Signature"})
+        for path in agent.state.rglob("*"):
+            if path.is_file():
+                self.assertNotIn(EICAR, path.read_bytes(), path)
+
+        row = next(r for r in rows if r["path"] == str(plain))
+        self.act(row, "restore")
+        until(plain.exists, what="the file is back")
+        until(lambda: [r for r in self.found(agent) if r["id"] == row["id"]
+                       and r["state"] == "restored"])
+        after = plain.stat()
+        self.assertEqual(plain.read_bytes(), EICAR)
+        self.assertEqual(os.getxattr(plain, "user.note"), "ghi chú".encode())
+        for what in ("st_mode", "st_uid", "st_gid", "st_mtime_ns"):
+            self.assertEqual(getattr(after, what), getattr(before, what))
+        agent.scan()  # what people restored is left alone
+        agent.idle()
+        self.assertTrue(plain.exists())
+
+        row = next(r for r in rows if r["path"] == str(odd))
+        self.act(row, "delete")
+        until(lambda: [r for r in self.found(agent) if r["id"] == row["id"]
+                       and r["state"] == "deleted"])
+        self.assertFalse(odd.exists())
+        self.assertEqual(len(self.found(agent)), 3)
+
+    def test_nothing_is_lost_or_doubled_whatever_falls(self):
+        agent = self.agent()
+        for i in range(20):
+            (agent.home / f"{i}.com").write_bytes(EICAR + b" " * (i % 5))
+        self.centre.stop(signal.SIGKILL)  # the centre is away meanwhile
+        agent.scan()
+        agent.idle()
+        self.assertGreater(agent.status()["records_waiting"], 0)
+        agent.stop(signal.SIGKILL)
+        for i in range(20, 40):
+            (agent.home / f"{i}.com").write_bytes(EICAR + b"\n" * (i % 5))
+        agent.start()
+        agent.scan()
+        time.sleep(0.3)
+        agent.stop(signal.SIGKILL)  # in the middle of a scan
+        self.centre.start()
+        type(self).admin = self.centre.signed_in()
+        agent.start()
+        time.sleep(0.5)
+        self.centre.stop(signal.SIGKILL)
+        self.centre.start()
+        type(self).admin = self.centre.signed_in()
+        agent.scan()
+        rows = self.seen(agent, 40)
+        self.assertEqual(len(rows), 40)
+        self.assertEqual(len({r["path"] for r in rows}), 40)
+        until(lambda: agent.status()["records_waiting"] == 0)
+        self.assertEqual(len(self.found(agent)), 40)
+
+    def test_coverage_falls_when_an_agent_goes_silent_and_says_why(self):
+        agent = self.agent()
+        host = os.uname().nodename
+
+        def mine():
+            status = agent.status() if agent.process else None
+            rows = self.admin.get(f"/api/v1/computers?q={host}").json["rows"]
+            if status:
+                type(self).silent_id = status["agent"]
+            return next(r for r in rows if r["agent"] == self.silent_id)
+        until(lambda: mine()["reason"] == "", what="protected")
+        before = self.admin.get("/api/v1/overview").json["totals"]
+        agent.stop(signal.SIGKILL)
+        until(lambda: mine()["reason"] == "silent", what="silent")
+        self.assertEqual(mine()["state"], "unknown")
+        after = self.admin.get("/api/v1/overview").json
+        self.assertLess(after["totals"]["protected"], before["protected"])
+        reasons = {r["reason"]: r["count"] for r in after["reasons"]}
+        self.assertGreaterEqual(reasons["silent"], 1)
+        agent.start()
+        until(lambda: mine()["reason"] == "", what="protected again")
+
+    def test_revoked_agent_is_not_heard_any_more(self):
+        agent = self.agent()
+        status = until(lambda: (lambda s: s if "last_sync" in s else None)(
+            agent.status()))
+        self.admin.request("POST", "/api/v1/agents/"
+                           f"{status['agency']}/{status['agent']}/revoke")
+        (agent.home / "e.com").write_bytes(EICAR)
+        agent.scan()
+        agent.idle()
+        time.sleep(3)
+        self.assertEqual(self.found(agent), [])
+        self.assertGreater(agent.status()["records_waiting"], 0)
+
+    def test_token_is_refused_a_second_time_with_the_centres_words(self):
+        token = self.admin.call("POST", "/api/v1/tokens", {
+            "agency": "TQ", "uses": 1}).json["token"]
+        self.agents.append(Agent(self.centre, token))
+        with self.assertRaisesRegex(RuntimeError, "used already"):
+            Agent(self.centre, token)
+        with self.assertRaisesRegex(RuntimeError, "not an enrolment token"):
+            Agent(self.centre, "nonsense")
+
+    def test_new_signature_set_reaches_the_agent_and_is_used(self):
+        agent = self.agent()
+        sig = agent.dir / "own.ndb"
+        sig.write_text("Khien.Test.Own:0:*:" + b"khien-own-pattern-17".hex()
+                       + "\n")
+        out = self.centre.verb("publish", str(sig))
+        version = int(out.split()[1].rstrip(":"))
+        until(lambda: agent.status()["set_version"] == version,
+              what="the set is in use")
+        (agent.home / "own.bin").write_bytes(b"..khien-own-pattern-17..")
+        agent.scan()
+        rows = self.seen(agent, 1)
+        self.assertEqual((rows[0]["name"], rows[0]["set_version"]),
+                         ("Khien.Test.Own", version))
+
+
+class OnSqlite(Fleet, unittest.TestCase):
+    pass
+
+
+class OnPostgres(Fleet, unittest.TestCase):
+    @classmethod
+    def store_url(cls):
+        cls.postgres = Postgres()
+        return cls.postgres.url
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,290 @@
+#!/usr/bin/python3
+"""What khien prints and how it exits, as khien(1) promises.  Prints TAP."""
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+EICAR = (b"X5O!P%@AP[4\\PZX54(P^)" + b"7CC)7}$EICAR-STANDARD"
+         + b"-ANTIVIRUS-TEST-" + b"FILE!$H+H*")
+FOUND = "Eicar-Test-Signature FOUND"
+tests = []
+
+
+def test(function):
+    tests.append(function)
+    return function
+
+
+class Place:
+    """A folder, and khien run in it."""
+
+    def __init__(self, program, folder):
+        self.program, self.folder = program, pathlib.Path(folder)
+
+    def __call__(self, *args, lang="en_US.UTF-8"):
+        run = subprocess.run(
+            [self.program, *args], cwd=self.folder, capture_output=True,
+            env={**os.environ, "LC_ALL": lang}, timeout=60)
+        out = run.stdout.decode(errors="surrogateescape")
+        err = run.stderr.decode(errors="surrogateescape")
+        return run.returncode, out, err
+
+    def write(self, name, data):
+        path = os.fsencode(self.folder) + b"/" + os.fsencode(name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as f:
+            f.write(data)
+
+
+def same(got, want):
+    if got != want:
+        raise AssertionError("got %r, want %r" % (got, want))
+
+
+def has(text, want):
+    if want not in text:
+        raise AssertionError("no %r in %r" % (want, text))
+
+
+@test
+def a_clean_folder_exits_0(khien):
+    khien.write("a/b/fine.txt", b"fine")
+    code, out, err = khien("scan", "a")
+    same((code, out), (0, ""))
+    has(err, "Files: 1\n")
+
+
+@test
+def each_infected_file_is_one_line_and_exits_1(khien):
+    khien.write("a/one.com", EICAR)
+    khien.write("a/b/two.com", EICAR)
+    khien.write("a/fine", b"fine")
+    code, out, _ = khien("scan", "a")
+    same(code, 1)
+    same(sorted(out.splitlines()),
+         ["a/b/two.com: " + FOUND, "a/one.com: " + FOUND])
+
+
+@test
+def strange_names_stay_one_line(khien):
+    for name, shown in ((b"new\nline", "new\\nline"),
+                        (b"bad\xffbyte", "bad\\xffbyte"),
+                        (b"esc\x1b[31m", "esc\\x1b[31m"),
+                        (b"back\\slash", "back\\\\slash"),
+                        ("tệp".encode(), "tệp"),
+                        ("rtl\u202egpj.exe".encode(),
+                         "rtl\\xe2\\x80\\xaegpj.exe")):
+        khien.write(name, EICAR)
+        code, out, _ = khien("scan", name)
+        same((code, out), (1, shown + ": " + FOUND + "\n"))
+
+
+@test
+def what_is_missing_is_named_and_exits_3(khien):
+    khien.write("fine", b"fine")
+    code, out, err = khien("scan", "fine", "gone")
+    same((code, out), (3, ""))
+    has(err, "khien scan: gone: No such file or directory\n")
+    has(err, "Not read: 1\n")
+
+
+@test
+def found_beats_missing(khien):
+    khien.write("e", EICAR)
+    code, out, _ = khien("scan", "gone", "e")
+    same((code, out), (1, "e: " + FOUND + "\n"))
+
+
+@test
+def links_pipes_and_loops_are_passed_over(khien):
+    khien.write("out/e", EICAR)
+    khien.write("in/fine", b"fine")
+    os.symlink("../out", khien.folder / "in/folder")
+    os.symlink("../out/e", khien.folder / "in/file")
+    os.symlink(".", khien.folder / "in/self")
+    os.symlink("nowhere", khien.folder / "in/broken")
+    os.mkfifo(khien.folder / "in/pipe")
+    code, out, err = khien("scan", "in")
+    same((code, out), (0, ""))
+    has(err, "Files: 1\n")
+    # but a link that the user names is meant
+    same(khien("scan", "in/file")[0], 1)
+    same(khien("scan", "in/pipe")[0], 3)
+
+
+@test
+def deep_folders_are_walked_to_their_limit(khien):
+    deep = "d/" * 300
+    khien.write(deep + "e", EICAR)
+    code, out, _ = khien("scan", "d")
+    same((code, out.count("FOUND")), (1, 1))
+    fd = os.open(khien.folder, os.O_RDONLY)
+    for _ in range(600):
+        os.mkdir("x", dir_fd=fd)
+        inner = os.open("x", os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = inner
+    os.close(fd)
+    code, _, err = khien("scan", "x")
+    same(code, 3)
+    has(err, "Not read: 1\n")
+
+
+@test
+def what_cannot_be_scanned_is_a_line_and_exits_0(khien):
+    khien.write("m.txt", b"secret")
+    subprocess.run(["zip", "-q", "-P", "x", "locked.zip", "m.txt"],
+                   cwd=khien.folder, check=True)
+    khien.write("broken.gz", b"\x1f\x8b\x08" + b"no" * 50)
+    code, out, err = khien("scan", "locked.zip", "broken.gz")
+    same(code, 0)
+    same(sorted(out.splitlines()), ["broken.gz: damaged UNSCANNABLE",
+                                    "locked.zip: encrypted UNSCANNABLE"])
+    has(err, "Not scanned in full: 2\n")
+
+
+@test
+def json_has_a_line_for_each_file_and_a_summary(khien):
+    khien.write("j/e", EICAR)
+    khien.write("j/f\xff".encode("latin-1"), b"fine")
+    subprocess.run(["tar", "-cf", "t.tar", "e"], cwd=khien.folder / "j",
+                   check=True)
+    code, out, _ = khien("scan", "--json", "j", "gone")
+    rows = [json.loads(line) for line in out.splitlines()]
+    same(code, 1)
+    same(len(rows), 5)
+    by_path = {r.get("path"): r for r in rows}
+    e = by_path["j/e"]
+    same((e["outcome"], e["name"], e["size"], len(e["sha256"])),
+         ("infected", "Eicar-Test-Signature", 68, 64))
+    same(by_path["j/t.tar"]["inner"], "e")
+    same(by_path["j/f\\xff"]["outcome"], "clean")
+    same(by_path["gone"]["outcome"], "error")
+    same((rows[-1]["outcome"], rows[-1]["files"], rows[-1]["infected"],
+          rows[-1]["errors"]), ("summary", 3, 2, 1))
+
+
+@test
+def wrong_use_is_told_in_a_line_and_exits_2(khien):
+    for args, message in (
+            ((), "khien: no verb; see khien --help"),
+            (("frob",), "khien: unknown verb: frob"),
+            (("db", "frob"), "khien: unknown verb: frob"),
+            (("scan",), "khien scan: no path to scan"),
+            (("scan", "--frob", "x"), "khien scan: unknown option: --frob"),
+            (("scan", "-q", "x"), "khien scan: unknown option: -q"),
+            (("scan", "--jobs", "0", "x"),
+             "khien scan: --jobs is not 1 to 64: 0"),
+            (("scan", "x", "--db"), "khien scan: option needs a value: --db"),
+            (("db", "build", "x"), "khien db build: -o FILE is missing"),
+            (("db", "build", "-o", "x"),
+             "khien db build: no signature file"),
+            (("db", "build", "-o", "x", "--set-version", "a", "y"),
+             "khien db build: --set-version is not a number: a"),
+            (("db", "info"), "khien db info: no signature set named")):
+        same(khien(*args), (2, "", message + "\n"))
+
+
+@test
+def help_and_version_are_answers(khien):
+    for args in (("--help",), ("scan", "--help"), ("db", "build", "--help"),
+                 ("db", "info", "--help"), ("--version",), ("db", "--help")):
+        code, out, err = khien(*args)
+        same((code, err), (0, ""))
+        has(out, "khien ")
+
+
+@test
+def messages_are_vietnamese_unless_english_is_asked_for(khien):
+    for lang, message in (("vi_VN.UTF-8", "chưa nêu đường dẫn cần quét"),
+                          ("C.UTF-8", "chưa nêu đường dẫn cần quét"),
+                          ("en_GB.UTF-8", "no path to scan")):
+        same(khien("scan", lang=lang)[2], "khien scan: %s\n" % message)
+
+
+@test
+def a_signature_is_never_called_what_the_law_calls_a_digital_one(khien):
+    for verb in (("scan",), ("db", "build"), ("db", "info")):
+        out = khien(*verb, "--help", lang="vi_VN.UTF-8")[1]
+        has(out, "bộ")
+        same("chữ ký" in out.lower(), False)
+
+
+@test
+def a_path_that_the_agent_cannot_scan_is_named_with_the_reason(khien):
+    code, out, err = khien("agent", "scan", "no/such", lang="en")
+    same((code, out, err), (3, "", "khien agent scan: no/such: "
+                            "No such file or directory\n"))
+
+
+@test
+def a_set_is_built_told_about_and_used(khien):
+    khien.write("s/a.ndb", b"Worm.A:0:*:61626364\n# fine\nworse\n")
+    code, out, err = khien("db", "build", "-o", "set", "--set-version", "12",
+                           "s")
+    same((code, err), (0, "s/a.ndb:3: 1 fields, name:target:offset:body"
+                          "[:min[:max]] expected\n"))
+    has(out, "Body signatures: 2\n")
+    has(out, "Skipped: 1\n")
+    code, out, _ = khien("db", "info", "set")
+    same(code, 0)
+    has(out, "Signature set: 12\n")
+    info = json.loads(khien("db", "info", "--json", "set")[1])
+    same((info["set_version"], info["bodies"], info["skipped"]), (12, 2, 1))
+    khien.write("w", b"xx abcd")
+    same(khien("scan", "--db", "set", "w")[:2], (1, "w: Worm.A FOUND\n"))
+
+
+@test
+def a_bad_set_is_refused_and_exits_3(khien):
+    khien.write("fine", b"fine")
+    khien.write("bad", b"KHIENSET" + bytes(5000))
+    for args in (("scan", "--db", "bad", "fine"),
+                 ("scan", "--db", "gone", "fine"), ("db", "info", "bad"),
+                 ("db", "build", "-o", "out", "gone.ndb"),
+                 ("db", "build", "-o", "no/such/out", "fine")):
+        code, out, err = khien(*args)
+        same((code, out), (3, ""))
+        same(err.count("\n"), 1)
+
+
+@test
+def without_its_worker_nothing_is_scanned(khien):
+    khien.write("e", EICAR)
+    os.environ["KHIEN_WORKER"] = "/nowhere/khien-worker"
+    try:
+        code, out, err = khien("scan", "e")
+    finally:
+        del os.environ["KHIEN_WORKER"]
+    same((code, out), (3, ""))
+    has(err, "/nowhere/khien-worker")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--khien", required=True)
+    args = parser.parse_args()
+    os.environ.pop("KHIEN_WORKER", None)
+    bad = 0
+    for number, function in enumerate(tests, 1):
+        name = function.__name__.replace("_", " ")
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                function(Place(os.path.abspath(args.khien), folder))
+                print("ok %d - %s" % (number, name))
+            except (AssertionError, subprocess.SubprocessError,
+                    ValueError) as e:
+                bad += 1
+                print("not ok %d - %s\n# %s" % (number, name, e))
+            finally:
+                subprocess.run(["rm", "-rf", folder], check=True)
+                os.mkdir(folder)
+    print("1..%d" % len(tests))
+    return 1 if bad else 0
+
+
+sys.exit(main())
