@@ -126,7 +126,8 @@ drop_privileges(struct errinfo *ei)
 	struct __user_cap_data_struct none[2] = { 0 };
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_NAME, program_invocation_short_name) != 0)
 		return err_sys(ei, "cannot give up privileges");
 	if (syscall(SYS_capset, &head, none) != 0)
 		return err_sys(ei, "cannot drop capabilities");

@@ -21,6 +21,7 @@
 #define ACCOUNT_MAX  16384 /* bytes of one passwd entry */
 #define LANG_MAX     64
 #define ABOVE_STDFDS 10
+#define IMAGE_FD     (CHANNEL_FD + 1) /* the program, until it runs */
 
 struct worker {
 	pid_t pid;
@@ -69,7 +70,7 @@ worker_program(void)
 struct launch {
 	const char *program, *role;
 	char lang[LANG_MAX];
-	int socket, null; /* both above the standard ones */
+	int socket, null, image; /* all above those the worker keeps */
 	bool change_user;
 	uid_t uid;
 	gid_t gid;
@@ -96,7 +97,8 @@ become_worker(const struct launch *l)
 		return LAUNCH_SESSION;
 	if (dup2(l->null, 0) < 0 || dup2(l->null, 1) < 0 ||
 	    dup2(l->socket, CHANNEL_FD) < 0 ||
-	    close_range(CHANNEL_FD + 1, ~0U, 0) != 0)
+	    dup3(l->image, IMAGE_FD, O_CLOEXEC) < 0 ||
+	    close_range(IMAGE_FD + 1, ~0U, 0) != 0)
 		return LAUNCH_FILES;
 	if (l->change_user &&
 	    (setgroups(0, NULL) != 0 ||
@@ -106,7 +108,8 @@ become_worker(const struct launch *l)
 	/* After the change of user, which clears it. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != l->parent)
 		return LAUNCH_PARENT;
-	(void)execve(l->program, argv, envp);
+	/* Not by its path: the worker's user may not pass through there. */
+	(void)execveat(IMAGE_FD, "", argv, envp, AT_EMPTY_PATH);
 	return LAUNCH_EXEC;
 }
 
@@ -145,7 +148,7 @@ find_user(const char *user, struct launch *l, struct errinfo *ei)
 	return OK;
 }
 
-/* A copy of fd out of the way of 0-3; closes the original. */
+/* A copy of fd out of the way of 0-4; closes the original. */
 static int
 lift(int fd)
 {
@@ -154,6 +157,13 @@ lift(int fd)
 	if (fd >= 0)
 		(void)close(fd);
 	return up;
+}
+
+static void
+close_if_open(int fd)
+{
+	if (fd >= 0)
+		(void)close(fd);
 }
 
 static enum err
@@ -198,16 +208,18 @@ launch(struct worker *w, const struct worker_spec *spec, struct errinfo *ei)
 		return err_sys(ei, "cannot make a socket for a worker");
 	l.socket = lift(sv[1]);
 	l.null = lift(open("/dev/null", O_RDWR | O_CLOEXEC));
-	if (l.socket < 0 || l.null < 0) {
+	l.image = lift(open(spec->program, O_PATH | O_CLOEXEC));
+	if (l.image < 0)
+		e = err_sys(ei, "%s cannot be executed", spec->program);
+	else if (l.socket < 0 || l.null < 0)
 		e = err_sys(ei, "cannot open files for a worker");
-		(void)close(sv[0]);
-	} else {
+	if (e == OK)
 		e = spawn(w, &l, sv[0], ei);
-	}
-	if (l.socket >= 0)
-		(void)close(l.socket);
-	if (l.null >= 0)
-		(void)close(l.null);
+	else
+		(void)close(sv[0]);
+	close_if_open(l.socket);
+	close_if_open(l.null);
+	close_if_open(l.image);
 	return e;
 }
 

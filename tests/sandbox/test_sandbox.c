@@ -315,6 +315,43 @@ a_worker_of_root_becomes_its_user(void **state)
 	assert_int_equal(f.outcome.error, EPERM);
 }
 
+/* A copy of the program in a folder that only we may enter. */
+static void
+hide_victim(const char *hidden)
+{
+	int from = open(getenv("KHIEN_VICTIM"), O_RDONLY);
+	int to = open(hidden, O_WRONLY | O_CREAT, 0755);
+	char bytes[65536];
+	ssize_t n;
+
+	assert_true(from >= 0 && to >= 0);
+	while ((n = read(from, bytes, sizeof(bytes))) > 0)
+		assert_int_equal(write(to, bytes, (size_t)n), n);
+	(void)close(from);
+	(void)close(to);
+}
+
+static void
+a_worker_starts_from_where_its_user_may_not_go(void **state)
+{
+	struct worker_spec spec = { .role = "all:who_am_i", .user = "nobody" };
+	char closed[] = "/tmp/khien-closed-XXXXXX", path[64];
+	struct errinfo ei = { 0 };
+	struct worker *w = NULL;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_non_null(mkdtemp(closed));
+	(void)snprintf(path, sizeof(path), "%s/victim", closed);
+	hide_victim(path);
+	spec.program = path;
+	assert_ok(worker_start(&spec, &w, &ei));
+	(void)worker_stop(w, 0);
+	(void)unlink(path);
+	(void)rmdir(closed);
+}
+
 static void
 a_worker_that_cannot_start_says_why(void **state)
 {
@@ -406,6 +443,8 @@ main(void)
 		cmocka_unit_test(
 		    the_network_profile_speaks_and_reads_only_what_it_needs),
 		cmocka_unit_test(a_worker_of_root_becomes_its_user),
+		cmocka_unit_test(
+		    a_worker_starts_from_where_its_user_may_not_go),
 		cmocka_unit_test(a_worker_that_cannot_start_says_why),
 		cmocka_unit_test(a_sandbox_is_not_entered_by_hand),
 	};
