@@ -69,6 +69,46 @@ org_account_add(struct store *st, const struct clock *c, const char *login,
 	return e == OK ? store_write(st, account_insert, &job, ei) : e;
 }
 
+/* The account starts afresh: no lock, no session, this password once. */
+static enum err
+account_reset(struct sql *q, void *arg, struct errinfo *ei)
+{
+	const struct account_job *job = arg;
+	int64_t known = 0;
+	enum err e = sql_exec(q, &known, ei,
+	    "UPDATE accounts SET password = ?2, must_change = 1"
+	    " WHERE login = ?1",
+	    SQL_STR(job->login), SQL_STR(job->hash));
+
+	if (e == OK && known == 0)
+		e = err_field(ei, ERR_NOT_FOUND, "login",
+		    "there is no account %s", job->login);
+	if (e == OK)
+		e = sql_exec(q, NULL, ei,
+		    "DELETE FROM signin_failures WHERE login = ?1",
+		    SQL_STR(job->login));
+	if (e == OK)
+		e = sql_exec(q, NULL, ei,
+		    "DELETE FROM sessions WHERE account_id ="
+		    " (SELECT account_id FROM accounts WHERE login = ?1)",
+		    SQL_STR(job->login));
+	if (e != OK)
+		return e;
+	return org_audit(
+	    q, job->c, &org_system, "password.reset", job->login, NULL, ei);
+}
+
+enum err
+org_password_reset(struct store *st, const struct clock *c, const char *login,
+    const char *password, struct errinfo *ei)
+{
+	char hash[PASSWORD_HASH_MAX];
+	struct account_job job = { c, login, hash };
+	enum err e = password_hash(span_of(password), hash, ei);
+
+	return e == OK ? store_write(st, account_reset, &job, ei) : e;
+}
+
 static enum err
 account_count(struct sql *q, void *arg, struct errinfo *ei)
 {

@@ -44,6 +44,10 @@ struct org_signin {
 enum err org_account_add(struct store *st, const struct clock *c,
     const char *login, const char *password, struct errinfo *ei) MUST_USE;
 bool org_account_any(struct store *st); /* is there an account at all? */
+/* Another password for who lost theirs; it must be changed at first use, the
+ * lock opens and every session ends.  ERR_NOT_FOUND without such a login. */
+enum err org_password_reset(struct store *st, const struct clock *c,
+    const char *login, const char *password, struct errinfo *ei) MUST_USE;
 
 /* ERR_AUTH when login or password is wrong (it does not tell which);
  * ERR_BUSY while the login is locked after too many failures, be there such

@@ -15,6 +15,8 @@ static const struct verb {
 	    N_("make keys, tables, the first agency, set and account"),
 	    verb_init },
 	{ "run", "", N_("serve agents and people until SIGTERM"), verb_run },
+	{ "password", "LOGIN", N_("print a new random password of an account"),
+	    verb_password },
 	{ "token", "AGENCY-CODE [COMPUTERS]", N_("print an enrolment token"),
 	    verb_token },
 	{ "publish", "SOURCE...", N_("compile, sign and offer a signature set"),

@@ -39,6 +39,7 @@ void setup_close(struct setup *s);
 /* ---- verbs: each returns the exit status -------------------------------- */
 
 int verb_init(struct setup *s, int argc, char **argv);
+int verb_password(struct setup *s, int argc, char **argv);
 int verb_run(struct setup *s, int argc, char **argv);
 int verb_token(struct setup *s, int argc, char **argv);
 int verb_publish(struct setup *s, int argc, char **argv);

@@ -44,23 +44,22 @@ first_agency(struct setup *s, const char *code, const char *name)
 	return 0;
 }
 
+/* Gives LOGIN a random password by SET and prints both, once. */
 static int
-first_account(struct setup *s, const char *login)
+random_password(struct setup *s, const char *login,
+    enum err (*set)(struct store *, const struct clock *, const char *,
+	const char *, struct errinfo *))
 {
 	char password[PASSWORD_LETTERS + PASSWORD_LETTERS / 5 + 1];
 	struct errinfo ei = { 0 };
 	enum err e;
 
-	if (org_account_any(s->centre.store))
-		return 0;
 	password_random(PASSWORD_LETTERS, password);
-	e = org_account_add(
-	    s->centre.store, s->centre.clock, login, password, &ei);
-	if (e != OK)
-		return fail("account", &ei);
-	(void)printf("account %s\npassword %s\n", login, password);
+	e = set(s->centre.store, s->centre.clock, login, password, &ei);
+	if (e == OK)
+		(void)printf("account %s\npassword %s\n", login, password);
 	crypt_wipe(password, sizeof(password));
-	return 0;
+	return e == OK ? 0 : fail("account", &ei);
 }
 
 static int
@@ -130,7 +129,19 @@ verb_init(struct setup *s, int argc, char **argv)
 		status = first_agency(s, agency, name);
 	if (status == 0)
 		status = first_set(s);
-	return status == 0 ? first_account(s, login) : status;
+	if (status != 0 || org_account_any(s->centre.store))
+		return status;
+	return random_password(s, login, org_account_add);
+}
+
+/* ---- password ---- */
+
+int
+verb_password(struct setup *s, int argc, char **argv)
+{
+	if (argc != 2)
+		return wrong_use("password: want LOGIN");
+	return random_password(s, argv[1], org_password_reset);
 }
 
 /* ---- token ---- */

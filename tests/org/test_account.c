@@ -162,6 +162,31 @@ a_good_sign_in_forgives_the_failures_before(void **state)
 	test_centre_close(&t);
 }
 
+static void
+a_lost_password_is_replaced_and_everything_of_the_old_one_ends(void **state)
+{
+	struct test_centre t;
+	struct errinfo ei = { 0 };
+	struct org_signin old, in;
+
+	open_with_account(&t, state);
+	old = signed_in(&t, FIRST);
+	assert_ok(change(&t, &old, FIRST, SECOND, &ei));
+	fail_times(&t, LOGIN, 5);
+	assert_ok(org_password_reset(
+	    t.c.store, t.c.clock, LOGIN, "a-random-one", &ei));
+	assert_err(find(&t, &old), ERR_AUTH);
+	assert_err(sign_in(&t, LOGIN, SECOND, &in, &ei), ERR_AUTH);
+	in = signed_in(&t, "a-random-one");
+	assert_true(in.session.must_change);
+	assert_int_equal(test_audited(t.c.store, "password.reset"), 1);
+	assert_err(org_password_reset(
+		       t.c.store, t.c.clock, "nobody", "a-random-one", &ei),
+	    ERR_NOT_FOUND);
+	assert_int_equal(test_audited(t.c.store, "password.reset"), 1);
+	test_centre_close(&t);
+}
+
 /* What an unknown login is answered is what a known one is answered. */
 static void
 nobody_learns_which_logins_there_are(void **state)
@@ -425,6 +450,8 @@ main(void)
 		cmocka_unit_test(
 		    too_many_failures_lock_the_account_for_a_while),
 		cmocka_unit_test(a_good_sign_in_forgives_the_failures_before),
+		cmocka_unit_test(
+		    a_lost_password_is_replaced_and_everything_of_the_old_one_ends),
 		cmocka_unit_test(nobody_learns_which_logins_there_are),
 		cmocka_unit_test(what_strangers_typed_is_forgotten),
 		cmocka_unit_test(
