@@ -227,5 +227,7 @@ agent_run(const struct agent_options *opt, struct errinfo *ei)
 	(void)pthread_mutex_destroy(&a->lock);
 	(void)pthread_cond_destroy(&a->work);
 	free(a);
+	if (e == OK)
+		log_info("agent.stopped");
 	return e;
 }
