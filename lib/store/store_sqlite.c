@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,10 +194,42 @@ set_up(struct lite *l, int patience_ms, bool writer, struct errinfo *ei)
 	return e;
 }
 
+/* ---- where the file is --------------------------------------------------- */
+
+/* The folders above ours may be closed to this process, which was started
+ * inside: then there is no full path to look at, and the relative one, which
+ * needs none of them, is the file's name. */
+static int
+full_path(sqlite3_vfs *vfs, const char *path, int size, char *out)
+{
+	sqlite3_vfs *plain = sqlite3_vfs_find("unix");
+	int rc = plain->xFullPathname(plain, path, size, out);
+
+	(void)vfs;
+	if (rc == SQLITE_OK || path[0] == '/' || strlen(path) >= (size_t)size)
+		return rc;
+	memcpy(out, path, strlen(path) + 1);
+	return SQLITE_OK;
+}
+
+#define OUR_VFS "khien"
+
+static void
+register_vfs(void)
+{
+	static sqlite3_vfs ours;
+
+	ours = *sqlite3_vfs_find("unix");
+	ours.zName = OUR_VFS;
+	ours.xFullPathname = full_path;
+	(void)sqlite3_vfs_register(&ours, 0);
+}
+
 static enum err
 lite_connect(const struct place *place, bool writer, struct conn **out,
     struct errinfo *ei)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	const char *path = place->target;
 	struct lite *l;
 	enum err e;
@@ -212,8 +245,9 @@ lite_connect(const struct place *place, bool writer, struct conn **out,
 	l = calloc(1, sizeof(*l));
 	if (l == NULL)
 		return err_set(ei, ERR_NOMEM, "database connection");
+	(void)pthread_once(&once, register_vfs);
 	rc = sqlite3_open_v2(
-	    path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	    path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, OUR_VFS);
 	e = rc == SQLITE_OK ? set_up(l, place->patience_ms, writer, ei)
 			    : fail(l, rc, ei);
 	if (e != OK) {

@@ -1,7 +1,9 @@
 #include "things.h"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* A damaged SQLite file is named, and never taken for less data. */
@@ -182,6 +184,51 @@ a_new_file_is_nobody_elses_to_read(void **state)
 	test_database_drop(&db);
 }
 
+/* As a process that was started in the folder and may not pass those above. */
+static int
+use_from_inside(const char *folder, uid_t uid)
+{
+	struct store_options opt = { .url = "sqlite:khien.db" };
+	struct place p = { .name = "a place" };
+	struct store *st = NULL;
+	int64_t n = 0;
+
+	if (chdir(folder) != 0 || setresgid(uid, uid, uid) != 0 ||
+	    setresuid(uid, uid, uid) != 0 || chdir(folder) == 0)
+		return 1;
+	if (store_open(&opt, &st, NULL) != OK ||
+	    store_migrate(st, "things", things_migrations, NULL) != OK ||
+	    store_write(st, add_place, &p, NULL) != OK ||
+	    store_read(st, read_all, &n, NULL) != OK)
+		return 2;
+	store_close(st);
+	return n == 1 ? 0 : 3;
+}
+
+static void
+a_relative_file_needs_no_folder_above(void **state)
+{
+	char closed[] = "/tmp/khien-closed-XXXXXX", inside[64], wipe[96];
+	struct passwd *nobody = getpwnam("nobody");
+	int status = 0;
+	pid_t child;
+
+	(void)state;
+	if (geteuid() != 0 || nobody == NULL)
+		skip();
+	assert_non_null(mkdtemp(closed));
+	(void)snprintf(inside, sizeof(inside), "%s/inside", closed);
+	assert_int_equal(mkdir(inside, 0700), 0);
+	assert_int_equal(chown(inside, nobody->pw_uid, nobody->pw_gid), 0);
+	child = fork();
+	if (child == 0)
+		_exit(use_from_inside(inside, nobody->pw_uid));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	(void)snprintf(wipe, sizeof(wipe), "rm -r %s", closed);
+	assert_int_equal(system(wipe), 0);
+}
+
 static void
 addresses_that_cannot_work_are_refused(void **state)
 {
@@ -221,6 +268,7 @@ main(void)
 		cmocka_unit_test(noise_in_the_middle_is_found_at_use),
 		cmocka_unit_test(damage_met_while_writing_is_told),
 		cmocka_unit_test(a_new_file_is_nobody_elses_to_read),
+		cmocka_unit_test(a_relative_file_needs_no_folder_above),
 		cmocka_unit_test(addresses_that_cannot_work_are_refused),
 	};
 
