@@ -45,7 +45,7 @@ struct agent {
 	struct link *link;
 };
 
-/* ---- records (lock held) ------------------------------------------------- */
+/* ---- notes (lock held) --------------------------------------------------- */
 
 enum err record_event(struct agent *a, json_t *body,
     struct errinfo *ei) MUST_USE; /* takes the body */
