@@ -128,6 +128,8 @@ const struct migration protection_migrations[] = {
 	{ "0002-open-detections",
 	    "CREATE INDEX detections_open ON detections (agency_id)"
 	    " WHERE state IN ('found', 'failed')" },
+	{ "0003-detections-received",
+	    "CREATE INDEX detections_received ON detections (received_ms)" },
 	{ NULL, NULL },
 };
 
@@ -188,9 +190,12 @@ const struct figure protection_figures[] = {
 	       "neither as protected nor as unprotected."),
 	    "L2", COUNT_SQL("reason = 'silent' AND ?2 < ?3") },
 	{ "protection.detections", N_("times"), N_("Detections"),
-	    N_("Malware found on computers on this day."), "L6, CV 2290",
+	    N_("Malware that computers reported on this day; what one found "
+	       "while it was offline counts when it is heard of again."),
+	    "L6, CV 2290",
 	    "SELECT agency_id, count(*) FROM detections WHERE ?1 > 0"
-	    " AND at_ms >= ?2 AND at_ms < ?3 GROUP BY agency_id" },
+	    " AND received_ms >= ?2 AND received_ms < ?3"
+	    " GROUP BY agency_id" },
 	{ "protection.detections.open", N_("times"), N_("Not dealt with"),
 	    N_("Detections whose file was neither quarantined nor deleted."),
 	    "L6",

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import subprocess
@@ -222,6 +223,51 @@ class Fleet:
         self.assertEqual(len({r["path"] for r in rows}), 40)
         until(lambda: agent.status()["records_waiting"] == 0)
         self.assertEqual(len(self.found(agent)), 40)
+
+    def every_detection(self, agent):
+        rows, page = [], 1
+        while page:
+            answer = self.admin.get(f"/api/v1/detections?q={agent.dir.name}"
+                                    f"&page={page}").json
+            rows += answer["rows"]
+            page = answer.get("after", 0)
+        return rows
+
+    def test_nothing_is_lost_or_doubled_by_falls_at_random(self):
+        seed = int.from_bytes(os.urandom(4), "big")
+        chance, agent, files = random.Random(seed), self.agent(), {}
+        for _ in range(12):
+            for _ in range(chance.randint(1, 30)):
+                path = agent.home / f"{len(files)}.com"
+                files[str(path)] = EICAR + b" " * (len(files) % 7)
+                path.write_bytes(files[str(path)])
+            if agent.process is None:
+                agent.start()
+            if self.centre.process is None and chance.random() < 0.6:
+                self.centre.start()
+            agent.scan()
+            time.sleep(chance.random() * chance.choice([0.05, 0.3, 1]))
+            if chance.random() < 0.6:
+                agent.stop(signal.SIGKILL)
+            if chance.random() < 0.4:
+                self.centre.stop(signal.SIGKILL)
+        if self.centre.process is None:
+            self.centre.start()
+        type(self).admin = self.centre.signed_in()
+        if agent.process is None:
+            agent.start()
+        agent.scan()
+        with self.subTest(seed=seed):
+            until(lambda: len(self.every_detection(agent)) >= len(files) and
+                  not agent.status()["records_waiting"], what="all told")
+            rows = self.every_detection(agent)
+            self.assertEqual(sorted(r["path"] for r in rows), sorted(files))
+            self.assertEqual({r["state"] for r in rows}, {"quarantined"})
+            for row in chance.sample(rows, 5):
+                self.act(row, "restore")
+                path = pathlib.Path(row["path"])
+                until(path.exists, what="the file is back")
+                self.assertEqual(path.read_bytes(), files[row["path"]])
 
     def test_coverage_falls_when_an_agent_goes_silent_and_says_why(self):
         agent = self.agent()

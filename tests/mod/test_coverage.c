@@ -286,6 +286,34 @@ states_add_up_and_unknown_is_neither(void **state)
 	test_centre_close(&t);
 }
 
+/* The days gone by were measured and stay: today counts what is late. */
+static void
+what_was_found_offline_counts_on_the_day_it_is_told(void **state)
+{
+	struct test_centre t;
+	struct peer p;
+	const char *late;
+	json_t *o;
+
+	test_centre_open(&t, *state, TEST_NOW);
+	(void)test_agency(&t, "T", "");
+	peer_begin(&p, &t, "T", "X");
+	late = detection(&p, 1, uuid_make(&clock_system));
+	t.clock.set_utc_ms += 10 * DAY_MS;
+	peer_tell(&p, "", late);
+	o = overview(&t);
+	assert_int_equal(
+	    number_of(json_object_get(o, "totals"), "detections"), 1);
+	json_decref(o);
+	t.clock.set_utc_ms += DAY_MS;
+	o = overview(&t);
+	assert_int_equal(
+	    number_of(json_object_get(o, "totals"), "detections"), 0);
+	json_decref(o);
+	peer_free(&p);
+	test_centre_close(&t);
+}
+
 struct dissolve {
 	struct uuid agency;
 };
@@ -415,6 +443,8 @@ main(void)
 		cmocka_unit_test(
 		    an_agency_counts_those_below_it_and_the_province_all_once),
 		cmocka_unit_test(states_add_up_and_unknown_is_neither),
+		cmocka_unit_test(
+		    what_was_found_offline_counts_on_the_day_it_is_told),
 		cmocka_unit_test(computers_of_a_dissolved_agency_still_count),
 		cmocka_unit_test(
 		    a_revoked_agent_leaves_its_computer_without_one),
