@@ -267,14 +267,17 @@ http_server_start(const struct http_server_options *opt,
 uint16_t
 http_server_port(const struct http_server *srv)
 {
-	struct sockaddr_storage a = { 0 };
+	union {
+		struct sockaddr_in6 v6;
+		struct sockaddr_in v4;
+		struct sockaddr any;
+	} a = { 0 };
 	socklen_t n = sizeof(a);
 
-	if (getsockname(srv->listening, (struct sockaddr *)&a, &n) != 0)
+	if (getsockname(srv->listening, &a.any, &n) != 0)
 		return 0;
-	return ntohs(a.ss_family == AF_INET6
-		? ((struct sockaddr_in6 *)&a)->sin6_port
-		: ((struct sockaddr_in *)&a)->sin_port);
+	return ntohs(
+	    a.any.sa_family == AF_INET6 ? a.v6.sin6_port : a.v4.sin_port);
 }
 
 /* ---- stop ---- */
