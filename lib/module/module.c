@@ -149,6 +149,19 @@ page_put_time(json_t *o, const char *key, int64_t utc_ms)
 	json_put_text(o, key, span_of(text));
 }
 
+void
+page_put_day(json_t *o, const char *key, struct span day)
+{
+	char text[TIME_TEXT_MAX] = "";
+	int64_t ms;
+
+	if (time_parse_day(day, &ms) == OK) {
+		time_people(ms, text);
+		text[strlen("24/11/2026")] = '\0';
+	}
+	json_put_text(o, key, span_of(text));
+}
+
 static json_t *
 tabs_for(const struct http_req *rq)
 {

@@ -86,8 +86,10 @@ const char *tr(const struct http_req *rq, const char *msgid);
 void centre_page(const struct http_req *rq, struct http_res *rs, int status,
     const char *name, const char *title, json_t *data);
 
-/* Members for pages: text of an instant and of a number for people. */
-void page_put_time(json_t *o, const char *key, int64_t utc_ms); /* "" for 0 */
+/* Members for pages, as people here write them: an instant (24/11/2026 08:02;
+ * "" for 0) and a day (24/11/2026) of "YYYY-MM-DD" or "". */
+void page_put_time(json_t *o, const char *key, int64_t utc_ms);
+void page_put_day(json_t *o, const char *key, struct span day);
 
 /* ---- the standing of the whole ------------------------------------------ */
 

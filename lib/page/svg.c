@@ -18,12 +18,13 @@
 
 /* Leaves <title> open: what follows is read to those who do not see. */
 static void
-open_svg(struct buf *out, int width, int height, const char *title)
+open_svg(struct buf *out, int width, int height, const char *aspect,
+    const char *title)
 {
 	buf_fmt(out,
-	    "<svg class=\"chart\" role=\"img\" viewBox=\"0 0 %d %d\">"
-	    "<title>",
-	    width, height);
+	    "<svg class=\"chart\" role=\"img\" viewBox=\"0 0 %d %d\" "
+	    "preserveAspectRatio=\"%s\"><title>",
+	    width, height, aspect);
 	page_escape(out, span_of(title));
 }
 
@@ -72,7 +73,7 @@ page_bar_svg(
 	if (n > PARTS_MAX)
 		n = PARTS_MAX;
 	divide(parts, n, width);
-	open_svg(out, BAR_WIDTH, BAR_HEIGHT, title);
+	open_svg(out, BAR_WIDTH, BAR_HEIGHT, "none", title);
 	for (size_t i = 0; i < n; i++) {
 		buf_text(out, i == 0 ? ": " : ", ");
 		page_escape(out, span_of(parts[i].label));
@@ -171,7 +172,7 @@ page_line_svg(
 		if (values[i] > top)
 			top = values[i];
 	top = round_up(top);
-	open_svg(out, LINE_WIDTH, LINE_HEIGHT, title);
+	open_svg(out, LINE_WIDTH, LINE_HEIGHT, "xMidYMid", title);
 	buf_text(out, "</title>");
 	add_axis(out, top);
 	for (size_t from = 0, to; from < n; from = to + 1) {

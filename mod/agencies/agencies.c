@@ -58,6 +58,8 @@ agency_json(const struct org_agency *a)
 	if (!uuid_none(a->parent))
 		json_put_uuid(o, "parent", a->parent);
 	json_put_text(o, "from", span_of(a->from));
+	page_put_day(o, "from_text", span_of(a->from));
+	page_put_day(o, "to_text", span_of(a->to));
 	json_put_text(o, "to", span_of(a->to));
 	json_put_int(o, "depth", a->depth);
 	return o;

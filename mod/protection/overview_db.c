@@ -5,8 +5,6 @@
 
 #include "protection/protection_int.h"
 
-#define HISTORY_DAYS 90
-
 struct overview_job {
 	const struct http_req *rq;
 	json_t *answer;

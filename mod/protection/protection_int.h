@@ -52,6 +52,8 @@ extern const struct reason protection_reasons[]; /* the first: protected;
 						    reason NULL ends */
 const struct reason *protection_reason(const char *reason);
 
+#define HISTORY_DAYS 90 /* before today that the overview looks back */
+
 /* ---- agents ------------------------------------------------------------- */
 
 /* Who an agent's request comes from (http_req.who). */

@@ -14,7 +14,7 @@ total(const json_t *overview, const char *name)
 }
 
 static void
-put_chart(const struct http_req *rq, json_t *overview)
+put_bar(const struct http_req *rq, json_t *overview)
 {
 	const struct page_part parts[] = {
 		{ tr(rq, N_("Protected")), "good",
@@ -32,23 +32,72 @@ put_chart(const struct http_req *rq, json_t *overview)
 	buf_free(&svg);
 }
 
-static void
-put_line(const struct http_req *rq, json_t *overview)
+static struct span
+day_of(const json_t *days, size_t i)
 {
-	const json_t *days =
-	    json_object_get(json_object_get(overview, "history"), "detections");
-	size_t n = json_array_size(days);
-	int64_t *values = ARENA_NEW(rq->arena, int64_t, n + 1);
-	struct buf svg = buf_make(262144);
+	return span_of(
+	    json_string_value(json_object_get(json_array_get(days, i), "day")));
+}
 
-	for (size_t i = 0; values != NULL && i < n; i++)
-		values[i] = json_integer_value(
+/* One value for each day from the first to the last of the list, -1 for one
+ * that was not measured.  Returns how many. */
+static size_t
+fill_days(const json_t *days, int64_t values[HISTORY_DAYS + 1])
+{
+	int64_t first, ms;
+	size_t n = 0;
+
+	if (time_parse_day(day_of(days, 0), &first) != OK)
+		return 0;
+	for (size_t i = 0; i < json_array_size(days); i++) {
+		size_t at;
+
+		if (time_parse_day(day_of(days, i), &ms) != OK || ms < first)
+			continue;
+		at = (size_t)((ms - first) / DAY_MS);
+		if (at > HISTORY_DAYS)
+			break;
+		while (n < at)
+			values[n++] = -1;
+		values[n++] = json_integer_value(
 		    json_object_get(json_array_get(days, i), "value"));
-	if (values != NULL && n > 1) {
-		page_line_svg(&svg, tr(rq, N_("Detections by day")), values, n);
-		json_put_text(overview, "line", buf_view(&svg));
 	}
+	return n;
+}
+
+static void
+put_chart(json_t *charts, const char *title, json_t *days)
+{
+	int64_t values[HISTORY_DAYS + 1];
+	size_t n = fill_days(days, values), i;
+	struct buf svg = buf_make(262144);
+	json_t *o, *day;
+
+	if (n < 2)
+		return;
+	o = json_object();
+	page_line_svg(&svg, title, values, n);
+	json_put_text(o, "title", span_of(title));
+	json_put_text(o, "svg", buf_view(&svg));
+	page_put_day(o, "first", day_of(days, 0));
+	page_put_day(o, "last", day_of(days, json_array_size(days) - 1));
+	json_array_foreach (days, i, day)
+		page_put_day(day, "text", day_of(days, i));
+	(void)json_object_set(o, "days", days);
+	(void)json_array_append_new(charts, o);
 	buf_free(&svg);
+}
+
+static void
+put_charts(const struct http_req *rq, json_t *overview)
+{
+	const json_t *history = json_object_get(overview, "history");
+	json_t *charts = json_put_new(overview, "charts", json_array());
+
+	put_chart(charts, tr(rq, N_("Protected computers by day")),
+	    json_object_get(history, "protected"));
+	put_chart(charts, tr(rq, N_("Detections by day")),
+	    json_object_get(history, "detections"));
 }
 
 static void
@@ -66,16 +115,15 @@ put_percent(json_t *overview)
 static void
 overview_page(const struct http_req *rq, struct http_res *rs)
 {
-	struct filter open = { .state = SPAN("found"), .page = 1 };
+	struct filter all = { .page = 1 };
 	struct errinfo ei = { 0 };
 	json_t *data, *latest;
 
-	open.state = (struct span){ "", 0 };
 	if (overview_read(rq, &data, &ei) != OK) {
 		centre_fail(rq, rs, &ei);
 		return;
 	}
-	if (detections_list(rq, &open, &latest, &ei) != OK) {
+	if (detections_list(rq, &all, &latest, &ei) != OK) {
 		json_decref(data);
 		centre_fail(rq, rs, &ei);
 		return;
@@ -84,8 +132,8 @@ overview_page(const struct http_req *rq, struct http_res *rs)
 		(void)json_array_remove(json_object_get(latest, "rows"), 5);
 	(void)json_put_new(data, "latest", latest);
 	put_percent(data);
-	put_chart(rq, data);
-	put_line(rq, data);
+	put_bar(rq, data);
+	put_charts(rq, data);
 	centre_page(rq, rs, 200, "overview", N_("Overview"), data);
 }
 

@@ -309,7 +309,8 @@ a_bar_divides_and_names_its_parts(void **state)
 	(void)state;
 	page_bar_svg(&out, "Coverage & gaps", parts, COUNT(parts));
 	assert_string_equal(out.ptr,
-	    "<svg class=\"chart\" role=\"img\" viewBox=\"0 0 1000 36\">"
+	    "<svg class=\"chart\" role=\"img\" viewBox=\"0 0 1000 36\" "
+	    "preserveAspectRatio=\"none\">"
 	    "<title>Coverage &amp; gaps: protected 9999, none 0, &lt;gap&gt; 1"
 	    "</title>"
 	    "<rect class=\"good\" x=\"0\" width=\"994\" height=\"36\">"
