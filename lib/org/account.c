@@ -476,28 +476,31 @@ characters_in(struct span password)
 	return n;
 }
 
-struct rules_job {
-	int64_t length, kinds;
-};
-
 static enum err
 read_rules(struct sql *q, void *arg, struct errinfo *ei)
 {
-	struct rules_job *job = arg;
+	struct org_password_rules *rules = arg;
 	enum err e =
-	    org_setting_get(q, "accounts.password_length", &job->length, ei);
+	    org_setting_get(q, "accounts.password_length", &rules->length, ei);
 
 	if (e == OK)
 		e = org_setting_get(
-		    q, "accounts.password_kinds", &job->kinds, ei);
+		    q, "accounts.password_kinds", &rules->kinds, ei);
 	return e;
+}
+
+enum err
+org_password_rules(
+    struct store *st, struct org_password_rules *out, struct errinfo *ei)
+{
+	return store_read(st, read_rules, out, ei);
 }
 
 static enum err
 check_rules(struct store *st, struct span password, struct errinfo *ei)
 {
-	struct rules_job rules;
-	enum err e = store_read(st, read_rules, &rules, ei);
+	struct org_password_rules rules;
+	enum err e = org_password_rules(st, &rules, ei);
 
 	if (e != OK)
 		return e;

@@ -60,6 +60,13 @@ enum err org_session_find(struct store *st, const struct clock *c,
     const char *token, struct org_session *out, struct errinfo *ei) MUST_USE;
 enum err org_signout(struct store *st, const struct clock *c, const char *token,
     const struct org_actor *who, struct errinfo *ei) MUST_USE;
+/* What a new password must be, by the settings. */
+struct org_password_rules {
+	int64_t length; /* characters at least */
+	int64_t kinds;  /* of lower case, upper case, digits, signs at least */
+};
+enum err org_password_rules(struct store *st, struct org_password_rules *out,
+    struct errinfo *ei) MUST_USE;
 /* Ends every other session of the account.  ERR_SYNTAX with field
  * "password" says which rule the new one breaks, ERR_AUTH with field
  * "current" that the old one is wrong; wrong ones count and lock as in

@@ -78,10 +78,19 @@ password_show(const struct http_req *rq, struct http_res *rs, int status,
     const char *fault)
 {
 	const struct org_session *s = centre_session(rq);
-	json_t *data = json_object();
+	struct org_password_rules rules;
+	struct errinfo ei = { 0 };
+	json_t *data;
 
+	if (org_password_rules(centre_of(rq)->store, &rules, &ei) != OK) {
+		centre_fail(rq, rs, &ei);
+		return;
+	}
+	data = json_object();
 	json_put_text(
 	    data, "fault", span_of(fault == NULL ? "" : tr(rq, fault)));
+	json_put_int(data, "length", rules.length);
+	json_put_int(data, "kinds", rules.kinds);
 	json_put_bool(data, "must_change", s->must_change);
 	centre_page(rq, rs, status, "password", N_("Change password"), data);
 }
@@ -118,9 +127,8 @@ password_do(const struct http_req *rq, struct http_res *rs)
 		    rq, rs, 400, N_("The current password is wrong."));
 	else if (strcmp(ei.field, "password") == 0)
 		password_show(rq, rs, 400,
-		    N_("The new password must be different, at least 14 "
-		       "characters long, with lower case, upper case, digits "
-		       "and signs."));
+		    N_("The new password is the old one, or breaks the rule "
+		       "below."));
 	else
 		centre_fail(rq, rs, &ei);
 }

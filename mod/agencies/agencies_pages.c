@@ -22,6 +22,7 @@ show(const struct http_req *rq, struct http_res *rs, int status, json_t *report,
 	}
 	data = json_object();
 	json_put_text(data, "day", span_of(day));
+	page_put_day(data, "day_text", span_of(day));
 	json_put_int(data, "count", (int64_t)json_array_size(rows));
 	(void)json_put_new(data, "agencies", rows);
 	if (report != NULL) {

@@ -9,19 +9,18 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 import unittest
 import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from support.agent import EICAR, until  # noqa: E402 (this runs by itself)
+from support.centre import PASSWORD  # noqa: E402
 CLONE = pathlib.Path("/root/khien")
 EMPTY = ("/home", "/root", "/tmp", "/var/tmp", "/opt", "/srv", "/mnt",
          "/media")
 URL = "https://127.0.0.1:8443"
-EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + \
-    b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
-PASSWORD = "Khien-dung-vung-2026!"
 
 
 def run(*args):
@@ -102,16 +101,6 @@ class Person:
         return self.call("GET", "/api/v1/detections")[1]["rows"]
 
 
-def until(condition, what):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.2)
-    raise AssertionError(f"{what}: not within 60 s")
-
-
 def programs():
     """[(name, uid)] of ours that run: what was started by script/server."""
     found = []
@@ -139,7 +128,7 @@ def inside():
     check.assertIn("quantri", first.said)
     check.assertNotIn(password, "".join(
         p.read_text(errors="replace") for p in CLONE.glob("var/*.*")))
-    until(lambda: len(dict(programs())) == 3, "agent, worker and centre run")
+    until(lambda: len(dict(programs())) == 3, what="agent, worker and centre run")
     owners = dict(programs())
     check.assertEqual(owners["khien-agent"], 0)
     check.assertNotEqual(owners["khien-server"], 0)
@@ -150,9 +139,9 @@ def inside():
     check.assertEqual(person.call("GET", "/api/v1/detections")[0], 403)
     check.assertEqual(person.call("PUT", "/api/v1/password", {
         "current": password, "password": PASSWORD})[0], 200)
-    rows = until(person.detections, "EICAR is seen at the centre")
+    rows = until(person.detections, what="EICAR is seen at the centre")
     check.assertEqual([r["path"] for r in rows], [str(file)])
-    until(lambda: not file.exists(), "EICAR is in quarantine")
+    until(lambda: not file.exists(), what="EICAR is in quarantine")
     computers = person.call("GET", "/api/v1/computers")[1]["rows"]
     check.assertEqual(len(computers), 1, computers)
 

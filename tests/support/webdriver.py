@@ -196,6 +196,25 @@ class Browser:
     def click(self, css, within=None):
         self.do("POST", f"/element/{self.one(css, within)}/click")
 
+    def follow(self, css, within=None):
+        """Clicks, and waits for the page that comes after this one."""
+        self.leave(lambda: self.click(css, within))
+
+    def leave(self, act):
+        old = self.one("html")
+        act()
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                self.do("GET", f"/element/{old}/name")
+                time.sleep(0.01)
+            except WebDriverError as e:
+                if "stale element" in str(e) or "no such" in str(e):
+                    self.one("main")
+                    return
+                raise
+        raise WebDriverError("no other page came after 30 s")
+
     def press(self, *keys):
         """Keys as a hand would: down and up, one after another."""
         actions = []
