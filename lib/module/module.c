@@ -71,13 +71,20 @@ admit_session(struct http_req *rq, bool needed, struct errinfo *ei)
 	return OK;
 }
 
+static const char *
+chosen_lang(const struct http_req *rq)
+{
+	const char *lang = http_cookie(rq, LANG_COOKIE);
+
+	return lang != NULL && strcmp(lang, "en") == 0 ? "en" : "vi";
+}
+
 enum err
 centre_authorise(struct http_req *rq, struct errinfo *ei)
 {
-	const char *lang = http_cookie(rq, LANG_COOKIE);
 	const char *permission = rq->route->permission;
 
-	rq->lang = lang != NULL && strcmp(lang, "en") == 0 ? "en" : "vi";
+	rq->lang = chosen_lang(rq);
 	if (strcmp(permission, "agent") == 0)
 		return admit_agent(rq, ei);
 	if (foreign_site(rq))
@@ -236,19 +243,35 @@ fault_title(enum err code)
 	return N_("The centre has a fault; it is in the log");
 }
 
+/* A script that asked for a part of a page shall load another one: it would
+ * follow a redirect by itself, and put that page where the part belongs. */
+static void
+send_elsewhere(const struct http_req *rq, struct http_res *rs, int status,
+    const char *path)
+{
+	if (http_header(rq, "HX-Request") == NULL) {
+		http_send_redirect(rs, path);
+		return;
+	}
+	http_set_header(rs, "HX-Redirect", path);
+	http_send_bytes(rs, status, "text/plain", (struct span){ NULL, 0 });
+}
+
 void
 centre_fail_page(
-    const struct http_req *rq, struct http_res *rs, const struct errinfo *ei)
+    const struct http_req *given, struct http_res *rs, const struct errinfo *ei)
 {
 	int status = http_status(ei->code);
+	struct http_req with_lang = *given, *rq = &with_lang;
 	json_t *data;
 
+	rq->lang = chosen_lang(given); /* nobody was asked where no route is */
 	if (ei->code == ERR_AUTH && strcmp(rq->method, "GET") == 0) {
-		http_send_redirect(rs, "/signin");
+		send_elsewhere(rq, rs, status, "/signin");
 		return;
 	}
 	if (ei->code == ERR_DENIED && strcmp(ei->field, "password") == 0) {
-		http_send_redirect(rs, "/password");
+		send_elsewhere(rq, rs, status, "/password");
 		return;
 	}
 	if (status >= 500)

@@ -22,18 +22,23 @@ table_begin(struct table *t, struct span text,
 	bool more = false;
 	enum err e;
 
-	*t = (struct table){ .csv = csv_begin(text), .arena = a };
+	*t = (struct table){
+		.csv = csv_begin(text), .arena = a, .columns = columns
+	};
 	e = csv_next(&t->csv, a, &header, &more, ei);
 	if (e != OK)
 		return e;
 	for (int i = 0; columns[i].vi != NULL; i++) {
 		t->at[i] = -1;
+		t->heading[i] = span_of(columns[i].vi);
 		for (size_t k = 0; more && k < header.count; k++) {
 			struct span cell = span_trim(header.field[k]);
 
-			if (named(cell, columns[i].vi) ||
-			    named(cell, columns[i].en))
-				t->at[i] = (int)k;
+			if (!named(cell, columns[i].vi) &&
+			    !named(cell, columns[i].en))
+				continue;
+			t->at[i] = (int)k;
+			t->heading[i] = cell;
 		}
 		if (columns[i].needed && t->at[i] < 0)
 			return err_field(ei, ERR_SYNTAX, columns[i].vi,
@@ -82,6 +87,21 @@ table_cell(const struct table *t, const struct csv_row *row, int i)
 	if (t->at[i] < 0 || (size_t)t->at[i] >= row->count)
 		return (struct span){ "", 0 };
 	return span_trim(row->field[t->at[i]]);
+}
+
+json_t *
+table_problem_json(const struct table *t, const struct org_row_problem *problem,
+    const struct i18n *lang)
+{
+	json_t *o = json_object();
+
+	json_put_int(o, "line", (int64_t)problem->line);
+	json_put_text(o, "column", span_of(problem->column));
+	for (int i = 0; t->columns[i].vi != NULL; i++)
+		if (strcmp(t->columns[i].en, problem->column) == 0)
+			json_put_text(o, "heading", t->heading[i]);
+	json_put_text(o, "why", span_of(i18n_text(lang, problem->why)));
+	return o;
 }
 
 bool

@@ -127,7 +127,8 @@ static const struct table_column columns[] = {
 };
 
 static json_t *
-report_json(const struct http_req *rq, const struct org_import *got)
+report_json(const struct http_req *rq, const struct table *t,
+    const struct org_import *got)
 {
 	json_t *o = json_object(), *bad = json_array();
 
@@ -135,12 +136,9 @@ report_json(const struct http_req *rq, const struct org_import *got)
 	json_put_int(o, "changed", (int64_t)got->changed);
 	json_put_int(o, "unchanged", (int64_t)got->unchanged);
 	for (size_t i = 0; i < got->problem_count; i++) {
-		const struct org_row_problem *at = &got->problems[i];
-		json_t *p = json_object();
+		json_t *p =
+		    table_problem_json(t, &got->problems[i], centre_lang(rq));
 
-		json_put_int(p, "line", (int64_t)at->line);
-		json_put_text(p, "column", span_of(at->column));
-		json_put_text(p, "why", span_of(tr(rq, at->why)));
 		(void)json_array_append_new(bad, p);
 	}
 	(void)json_put_new(o, "bad", bad);
@@ -212,7 +210,7 @@ agencies_import(const struct http_req *rq, struct span csv, json_t **report,
 		goto out;
 	e = org_agency_import(c->store, c->clock, a, rows, n, &who, &got, ei);
 	if (e == OK || e == ERR_SYNTAX)
-		*report = report_json(rq, &got);
+		*report = report_json(rq, &t, &got);
 out:
 	arena_free(a);
 	return e;

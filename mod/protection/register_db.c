@@ -255,12 +255,9 @@ report_json(const struct register_job *job, bool good)
 	json_put_int(o, "changed", good ? job->changed : 0);
 	bad = json_put_new(o, "bad", json_array());
 	for (size_t i = 0; i < job->t.problem_count; i++) {
-		const struct org_row_problem *at = &job->t.problems[i];
-		json_t *p = json_object();
+		json_t *p = table_problem_json(
+		    &job->t, &job->t.problems[i], centre_lang(job->rq));
 
-		json_put_int(p, "line", (int64_t)at->line);
-		json_put_text(p, "column", span_of(at->column));
-		json_put_text(p, "why", span_of(tr(job->rq, at->why)));
 		(void)json_array_append_new(bad, p);
 	}
 	return o;

@@ -179,7 +179,8 @@ class Browser:
         return self.do("GET", f"/element/{self.one(css, within)}/text")
 
     def texts(self, css):
-        return [self.do("GET", f"/element/{e}/text") for e in self.all(css)]
+        return self.run("return [...document.querySelectorAll(arguments[0])]"
+                        ".map(e => e.innerText)", css)
 
     def attribute(self, css, name):
         return self.do("GET", f"/element/{self.one(css)}/attribute/{name}")
@@ -201,19 +202,19 @@ class Browser:
         self.leave(lambda: self.click(css, within))
 
     def leave(self, act):
-        old = self.one("html")
+        """Does what leads to another page, and waits until that is there."""
+        self.run("window.khienOld = true")
         act()
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             try:
-                self.do("GET", f"/element/{old}/name")
-                time.sleep(0.01)
-            except WebDriverError as e:
-                if "stale element" in str(e) or "no such" in str(e):
-                    self.one("main")
+                if self.run("return !window.khienOld &&"
+                            " document.readyState === 'complete'"):
                     return
-                raise
-        raise WebDriverError("no other page came after 30 s")
+            except WebDriverError:
+                pass  # between two pages
+            time.sleep(0.01)
+        raise WebDriverError("no other page came within 30 s")
 
     def press(self, *keys):
         """Keys as a hand would: down and up, one after another."""
