@@ -22,7 +22,8 @@ struct conf_key {
 };
 
 /* Sets every field of *out from defaults, then from the file (a list there
- * stands instead of its default); text lives in the arena.  path NULL: defaults only. */
+ * stands instead of its default); text lives in the arena.  path NULL: defaults only.  After
+ * a failure *out holds what was read until then. */
 enum err conf_load(const char *path, const struct conf_key *table,
     struct arena *a, void *out, struct errinfo *ei) MUST_USE;
 enum err

@@ -163,13 +163,14 @@ escaped_text(struct span s)
 	struct buf b = buf_make(s.len * 4 + 1);
 	json_t *v;
 
-	for (size_t i = 0; i < s.len; i++) {
-		unsigned char c = (unsigned char)s.ptr[i];
+	while (s.len > 0) {
+		size_t n = s.ptr[0] == '\\' ? 0 : span_utf8_step(s);
 
-		if (c >= 0x80 || c == '\\' || c == 0)
-			buf_fmt(&b, "\\x%02x", c);
+		if (n == 0)
+			buf_fmt(&b, "\\x%02x", (unsigned char)s.ptr[0]);
 		else
-			buf_char(&b, (char)c);
+			buf_add(&b, s.ptr, n);
+		s = span_from(s, n == 0 ? 1 : n);
 	}
 	v = json_stringn(b.ptr == NULL ? "" : b.ptr, b.len);
 	buf_free(&b);

@@ -11,7 +11,7 @@
 
 #define JSON_DEPTH_MAX 32 /* jansson is asked for no more nesting */
 
-/* Parse one value; duplicate keys and trailing bytes are errors.  *out is
+/* Parse one object or array; duplicate keys and trailing bytes are errors.  *out is
  * the caller's: json_decref(). */
 enum err
 json_parse(struct span text, json_t **out, struct errinfo *ei) MUST_USE;
@@ -33,8 +33,9 @@ enum err json_get_array(const json_t *o, const char *key, size_t max,
 enum err json_get_object(const json_t *o, const char *key, const json_t **out,
     struct errinfo *ei) MUST_USE;
 
-/* Set a member of an object we build.  Bytes that are not UTF-8 (file
- * names!) are written as \xHH text, so that nothing is lost or refused. */
+/* Set a member of an object we build.  In text that is not UTF-8 (file
+ * names!) the bytes that are not, and every '\', become \xHH: nothing is
+ * lost or refused. */
 void json_put_text(json_t *o, const char *key, struct span text);
 void json_put_int(json_t *o, const char *key, int64_t value);
 void json_put_bool(json_t *o, const char *key, bool value);

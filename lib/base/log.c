@@ -23,40 +23,38 @@ log_setup(const char *program, enum log_level lowest)
 /* Room kept for the end of a cut text and of the line. */
 #define LINE_TAIL 16
 
-/* One character of well-formed text; returns how many bytes it took. */
+/* One character that is not ASCII; returns how many bytes it took. */
 static size_t
 character(struct buf *b, struct span s)
 {
 	unsigned char c = (unsigned char)s.ptr[0];
-	size_t n = 1;
+	size_t n = span_utf8_step(s);
 
-	if (c == 0xc2 && (unsigned char)s.ptr[1] < 0xa0) { /* U+0080-9F */
-		buf_fmt(b, "\\u%04x", (unsigned char)s.ptr[1]);
-		return 2;
-	}
-	while (n < s.len && ((unsigned char)s.ptr[n] & 0xc0) == 0x80)
-		n++;
-	buf_add(b, s.ptr, n);
-	return n;
+	if (n == 2 && c == 0xc2 && (unsigned char)s.ptr[1] < 0xa0)
+		buf_fmt(b, "\\u%04x", (unsigned char)s.ptr[1]); /* C1 */
+	else if (n > 0)
+		buf_add(b, s.ptr, n);
+	else
+		buf_fmt(b, "\\u%04x", c);
+	return n == 0 ? 1 : n;
 }
 
 static void
 quoted(struct buf *b, struct span s)
 {
-	bool valid = span_utf8(s);
 	size_t i = 0;
 
 	buf_char(b, '"');
 	while (i < s.len && b->len < LOG_LINE_MAX - LINE_TAIL) {
 		unsigned char c = (unsigned char)s.ptr[i];
 
-		if (c >= 0x80 && valid) {
+		if (c >= 0x80) {
 			i += character(b, span_from(s, i));
 			continue;
 		}
 		if (c == '"' || c == '\\')
 			buf_fmt(b, "\\%c", c);
-		else if (c < 0x20 || c >= 0x7f)
+		else if (c < 0x20 || c == 0x7f)
 			buf_fmt(b, "\\u%04x", c);
 		else
 			buf_char(b, (char)c);

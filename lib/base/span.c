@@ -124,9 +124,8 @@ span_i64(struct span s, int64_t *out)
 	return e;
 }
 
-/* Length of the well-formed sequence at p, 0 if there is none. */
-static size_t
-utf8_step(const unsigned char *p, size_t left)
+size_t
+span_utf8_step(struct span s)
 {
 	static const struct {
 		unsigned char lo, hi, lo2, hi2, len;
@@ -142,10 +141,12 @@ utf8_step(const unsigned char *p, size_t left)
 		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
 	};
 
-	for (size_t i = 0; i < COUNT(forms); i++) {
+	const unsigned char *p = (const unsigned char *)s.ptr;
+
+	for (size_t i = 0; s.len > 0 && i < COUNT(forms); i++) {
 		if (p[0] < forms[i].lo || p[0] > forms[i].hi)
 			continue;
-		if (forms[i].len > left)
+		if (forms[i].len > s.len)
 			return 0;
 		if (forms[i].len > 1 &&
 		    (p[1] < forms[i].lo2 || p[1] > forms[i].hi2))
@@ -161,14 +162,12 @@ utf8_step(const unsigned char *p, size_t left)
 bool
 span_utf8(struct span s)
 {
-	const unsigned char *p = (const unsigned char *)s.ptr;
-
-	for (size_t at = 0; at < s.len;) {
-		size_t n = utf8_step(p + at, s.len - at);
+	while (s.len > 0) {
+		size_t n = span_utf8_step(s);
 
 		if (n == 0)
 			return false;
-		at += n;
+		s = span_from(s, n);
 	}
 	return true;
 }

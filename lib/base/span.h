@@ -36,7 +36,10 @@ struct span span_from(struct span s, size_t at); /* s[at..], or empty */
 enum err span_u64(struct span s, uint64_t max, uint64_t *out) MUST_USE;
 enum err span_i64(struct span s, int64_t *out) MUST_USE; /* may have '-' */
 
-/* True for well-formed UTF-8 (RFC 3629) without NUL. */
+/* Bytes of the character that s begins with; 0 if that is not well-formed
+ * UTF-8 (RFC 3629), or NUL, or s is empty. */
+size_t span_utf8_step(struct span s);
+/* True for well-formed UTF-8 without NUL. */
 bool span_utf8(struct span s);
 
 /* Lower-case hex of n bytes into out[2n + 1]. */

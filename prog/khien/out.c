@@ -14,13 +14,11 @@ shown_length(struct span s)
 		"\xe2\x80\xa9" };
 	/* NOLINTEND(misc-misleading-bidirectional) */
 	unsigned char c = (unsigned char)s.ptr[0];
-	size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+	size_t n = span_utf8_step(s);
 
-	if (c < ' ' || c == 0x7f || n > s.len)
+	if (c < ' ' || c == 0x7f || n == 0)
 		return 0;
 	s.len = n;
-	if (!span_utf8(s))
-		return 0;
 	if (c == 0xc2 && (unsigned char)s.ptr[1] < 0xa0) /* C1 controls */
 		return 0;
 	for (size_t i = 0; i < COUNT(turning); i++)
