@@ -5,7 +5,8 @@ signatures, one thread and two.
 	script/bench scan		KHIEN_BENCH_PATHS="/usr/share" for less
 
 For each: files a second, MB a second (size of the files), CPU seconds, peak
-memory (PSS of all its processes).  `ratio` is ClamAV's time, CPU or memory
+memory of all its processes (anonymous: both map the files they scan, and the
+kernel takes those pages back whenever it wants).  `ratio` is ClamAV's time, CPU or memory
 divided by ours: above 1 we need less.  Both find the planted files first, or
 nothing here would mean anything.
 """
@@ -111,7 +112,7 @@ class Memory(threading.Thread):
             for pid in self.family():
                 try:
                     for line in open(f"/proc/{pid}/smaps_rollup"):
-                        if line.startswith("Pss:"):
+                        if line.startswith("Pss_Anon:"):
                             total += int(line.split()[1]) * 1024
                 except OSError:
                     continue

@@ -143,6 +143,7 @@ base64url_encode(struct span s, struct buf *out)
 enum err
 base64url_decode(struct span s, struct buf *out)
 {
+	size_t before = out->len;
 	uint32_t v = 0;
 	unsigned bits = 0;
 
@@ -152,8 +153,10 @@ base64url_decode(struct span s, struct buf *out)
 		const char *at =
 		    s.ptr[i] == '\0' ? NULL : strchr(letters, s.ptr[i]);
 
-		if (at == NULL)
-			return ERR_SYNTAX;
+		if (at == NULL) {
+			v = 1; /* as wrong as spare bits */
+			break;
+		}
 		v = v << 6 | (uint32_t)(at - letters);
 		bits += 6;
 		if (bits >= 8) {
@@ -162,7 +165,9 @@ base64url_decode(struct span s, struct buf *out)
 			v &= (1u << bits) - 1;
 		}
 	}
-	if (v != 0) /* spare bits must be zero: one text for one value */
-		return ERR_SYNTAX;
-	return out->full ? ERR_LIMIT : OK;
+	if (v == 0 && !out->full)
+		return OK;
+	buf_cut(out, before);
+	/* Spare bits must be zero: one text for one value. */
+	return v != 0 ? ERR_SYNTAX : ERR_LIMIT;
 }
