@@ -205,8 +205,9 @@ queue(struct exchange *x, enum state state)
 }
 
 static enum MHD_Result
-send_asset(struct exchange *x, const struct asset *asset)
+send_asset(struct exchange *x)
 {
+	const struct asset *asset = x->asset;
 	const char *known = http_header(&x->rq, "If-None-Match");
 	const char *accept = http_header(&x->rq, "Accept-Encoding");
 	bool same = known != NULL && strstr(known, asset->etag + 2) != NULL;
@@ -234,8 +235,20 @@ send_asset(struct exchange *x, const struct asset *asset)
 }
 
 struct framing {
-	int lengths, encodings;
+	int lengths, encodings, strange;
 };
+
+/* A name with a blank or a control is a name that others read otherwise
+ * (RFC 9112, 5.1). */
+static bool
+is_token(const char *name)
+{
+	size_t n = strspn(name,
+	    "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+	return n > 0 && name[n] == '\0';
+}
 
 static enum MHD_Result
 count_framing(
@@ -247,6 +260,7 @@ count_framing(
 	(void)value;
 	f->lengths += strcasecmp(name, "Content-Length") == 0;
 	f->encodings += strcasecmp(name, "Transfer-Encoding") == 0;
+	f->strange += !is_token(name);
 	return MHD_YES;
 }
 
@@ -260,13 +274,15 @@ read_framing(struct exchange *x, struct errinfo *ei)
 
 	(void)MHD_get_connection_values(
 	    x->mhd, MHD_HEADER_KIND, count_framing, &f);
-	if (f.encodings == 0 &&
+	if (f.encodings == 0 && f.strange == 0 &&
 	    (f.lengths == 0 ||
 		(f.lengths == 1 &&
 		    span_u64(span_of(text), UINT64_MAX, &x->length) == OK)))
 		return OK;
 	x->length = UINT64_MAX; /* not worth reading */
 	http_set_header(&x->rs, "Connection", "close");
+	if (f.strange > 0)
+		return err_set(ei, ERR_SYNTAX, "a header has no proper name");
 	return err_field(ei, ERR_SYNTAX,
 	    f.encodings > 0 ? "Transfer-Encoding" : "Content-Length",
 	    "the length of the body must be given, once");
@@ -343,7 +359,6 @@ static enum MHD_Result
 on_head(struct exchange *x, const char *method)
 {
 	const char *type = http_header(&x->rq, "Content-Type");
-	const struct asset *asset;
 	enum err e;
 
 	x->rq.method = arena_text(x->rq.arena, span_of(method));
@@ -354,15 +369,17 @@ on_head(struct exchange *x, const char *method)
 	e = read_framing(x, &x->refusal);
 	if (e == OK)
 		e = read_target(x, &x->refusal);
-	if (e == OK && (asset = asked_asset(x)) != NULL)
-		return send_asset(x, asset);
 	if (e == OK)
+		x->asset = asked_asset(x);
+	if (e == OK && x->asset == NULL)
 		e = read_certificate(x, &x->refusal);
-	if (e == OK)
+	if (e == OK && x->asset == NULL)
 		e = find_route(x, &x->refusal);
 	x->refused = e != OK;
 	connection_allow(x->connection, x->srv->opt.request_seconds, x->length);
-	if (x->length == 0 || (x->refused && !discards_body(x)))
+	/* An answer before the end of the request, be it empty, makes
+	 * libmicrohttpd close the connection. */
+	if (x->refused && !discards_body(x))
 		return queue(x, S_HANDLE);
 	if (!x->refused && x->length > HTTP_SMALL_BODY)
 		return queue(x, S_ALLOW);
@@ -374,7 +391,7 @@ static enum MHD_Result
 on_body(struct exchange *x, const char *data, size_t *size)
 {
 	if (*size == 0)
-		return queue(x, S_HANDLE);
+		return x->asset != NULL ? send_asset(x) : queue(x, S_HANDLE);
 	if (!x->refused)
 		buf_add(&x->body, data, *size);
 	if (x->body.full) { /* memory: the length was checked */

@@ -161,7 +161,7 @@ enum state {
 	S_HEAD,   /* the headers are there */
 	S_ALLOW,  /* at a handler thread: may it come in? */
 	S_ASKED,  /* it was asked; the body follows */
-	S_BODY,   /* the body arrives, and is thrown away if refused */
+	S_BODY,   /* the body, if any, arrives; thrown away if refused */
 	S_HANDLE, /* at a handler thread */
 	S_DONE,   /* the response is ready */
 };
@@ -177,6 +177,7 @@ struct exchange {
 	struct errinfo refusal; /* why, if refused */
 	uint64_t length;        /* of the body */
 	int64_t begun_ns;
+	const struct asset *asset; /* asked for, or NULL */
 	struct http_req rq;
 	struct http_res rs;
 	struct buf body;
