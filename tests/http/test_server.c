@@ -58,7 +58,8 @@ who(const struct http_req *rq, struct http_res *rs)
 
 	if (rq->client_cert.len > 0 &&
 	    cert_read_der(rq->client_cert, &info, &ei) != OK)
-		(void)strcpy(info.common_name, "unreadable");
+		(void)snprintf(
+		    info.common_name, sizeof(info.common_name), "unreadable");
 	http_send_bytes(rs, 200, "text/plain", span_of(info.common_name));
 }
 
