@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/i18n.h"
 #include "base/log.h"
 #include "http/http_int.h"
 
@@ -332,13 +333,13 @@ find_route(struct exchange *x, struct errinfo *ei)
 
 	if (e == ERR_UNSUPPORTED) {
 		http_set_header(&x->rs, "Allow", allow);
-		return err_set(ei, e, "no such method here");
+		return err_set(ei, e, N_("no such method here"));
 	}
 	if (e != OK)
-		return err_set(ei, e, "no such path");
+		return err_set(ei, e, N_("no such path"));
 	if (x->length > body_max(x->rq.route))
-		return err_set(ei, ERR_LIMIT, "a body of more than %zu bytes",
-		    body_max(x->rq.route));
+		return err_set(ei, ERR_LIMIT,
+		    N_("the request or its file is larger than allowed here"));
 	x->body = buf_make(body_max(x->rq.route));
 	return OK;
 }

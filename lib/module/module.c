@@ -88,9 +88,8 @@ centre_authorise(struct http_req *rq, struct errinfo *ei)
 	if (strcmp(permission, "agent") == 0)
 		return admit_agent(rq, ei);
 	if (foreign_site(rq))
-		return err_set(ei, ERR_DENIED,
-		    "the request comes from "
-		    "another site");
+		return err_set(
+		    ei, ERR_DENIED, N_("the request comes from another site"));
 	return admit_session(rq, strcmp(permission, "public") != 0, ei);
 }
 
@@ -144,6 +143,20 @@ const char *
 tr(const struct http_req *rq, const char *msgid)
 {
 	return i18n_text(centre_lang(rq), msgid);
+}
+
+const char *
+centre_words(const struct http_req *rq, const struct errinfo *ei)
+{
+	struct buf b = buf_make(ERRMSG_MAX + sizeof(ei->field));
+	const char *text = tr(rq, ei->msg), *whole;
+
+	buf_text(&b, text);
+	if (ei->field[0] != '\0')
+		buf_fmt(&b, ": %s", ei->field);
+	whole = arena_text(rq->arena, buf_view(&b));
+	buf_free(&b);
+	return whole == NULL ? text : whole;
 }
 
 void
@@ -243,6 +256,15 @@ fault_title(enum err code)
 	return N_("The centre has a fault; it is in the log");
 }
 
+/* Not every text of a library is translated: rather the title alone than one
+ * that the reader may not understand. */
+static bool
+readable(const struct http_req *rq, const char *msgid)
+{
+	return strcmp(i18n_lang(centre_lang(rq)), "en") == 0 ||
+	    tr(rq, msgid) != msgid;
+}
+
 /* A script that asked for a part of a page shall load another one: it would
  * follow a redirect by itself, and put that page where the part belongs. */
 static void
@@ -279,8 +301,8 @@ centre_fail_page(
 		    LOG_S("error", err_name(ei->code)), LOG_S("text", ei->msg));
 	data = json_object();
 	json_put_int(data, "status", status);
-	json_put_text(
-	    data, "message", span_of(status >= 500 ? "" : tr(rq, ei->msg)));
+	if (status < 500 && readable(rq, ei->msg))
+		json_put_text(data, "message", span_of(tr(rq, ei->msg)));
 	centre_page(rq, rs, status, "error", fault_title(ei->code), data);
 }
 

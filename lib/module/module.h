@@ -81,6 +81,10 @@ const struct i18n *centre_lang(const struct http_req *rq);
 /* Translation of an English msgid for this reader. */
 const char *tr(const struct http_req *rq, const char *msgid);
 
+/* What went wrong, translated, and the field it is about: "the table lacks a
+ * column: ma".  In the request's arena. */
+const char *centre_words(const struct http_req *rq, const struct errinfo *ei);
+
 /* Renders web/templates/NAME.html with `data` (taken over) and the members
  * every page has: lang, title, tabs, login, csrf, path. */
 void centre_page(const struct http_req *rq, struct http_res *rs, int status,

@@ -175,6 +175,23 @@ org_agency_tree(struct sql *q, struct arena *a, const char *day,
 	return OK;
 }
 
+void
+org_agency_sum(const struct org_agency *tree, size_t n, int64_t *values)
+{
+	size_t above[ORG_DEPTH_MAX + 1] = { 0 }; /* on the way to tree[i] */
+
+	for (size_t i = 0; i < n; i++) {
+		int64_t own = values[i];
+		int depth = tree[i].depth;
+
+		if (depth < 0 || depth > ORG_DEPTH_MAX)
+			continue;
+		above[depth] = i;
+		for (int d = 0; d < depth; d++)
+			values[above[d]] += own;
+	}
+}
+
 static enum err
 one_uuid(struct sql_rows *r, struct uuid *out, struct errinfo *ei)
 {
@@ -200,8 +217,7 @@ org_agency_by_code(
 	if (e == OK)
 		e = one_uuid(&r, out, ei);
 	if (e == ERR_NOT_FOUND)
-		return err_field(ei, e, "code", "no agency with code " SPAN_FMT,
-		    SPAN_ARG(code));
+		return err_field(ei, e, "code", N_("no agency has this code"));
 	return e;
 }
 

@@ -106,6 +106,9 @@ struct org_agency {
 /* The tree on `day`, parents before children, siblings by code. */
 enum err org_agency_tree(struct sql *q, struct arena *a, const char *day,
     struct org_agency **out, size_t *count, struct errinfo *ei) MUST_USE;
+/* values[i] belongs to tree[i]; afterwards it is the sum of the agency and of
+ * all below it. */
+void org_agency_sum(const struct org_agency *tree, size_t n, int64_t *values);
 enum err org_agency_by_code(struct sql *q, struct span code, struct uuid *out,
     struct errinfo *ei) MUST_USE;
 

@@ -26,8 +26,12 @@ table_begin(struct table *t, struct span text,
 		.csv = csv_begin(text), .arena = a, .columns = columns
 	};
 	e = csv_next(&t->csv, a, &header, &more, ei);
+	if (e == ERR_SYNTAX || e == ERR_LIMIT)
+		return err_set(ei, e,
+		    N_("the first row is not readable: is it CSV in UTF-8?"));
 	if (e != OK)
 		return e;
+	t->width = header.count;
 	for (int i = 0; columns[i].vi != NULL; i++) {
 		t->at[i] = -1;
 		t->heading[i] = span_of(columns[i].vi);
@@ -42,7 +46,7 @@ table_begin(struct table *t, struct span text,
 		}
 		if (columns[i].needed && t->at[i] < 0)
 			return err_field(ei, ERR_SYNTAX, columns[i].vi,
-			    "column %s is missing", columns[i].vi);
+			    N_("the table lacks a column"));
 	}
 	return OK;
 }
@@ -53,7 +57,7 @@ table_problem(struct table *t, size_t line, const char *column, const char *why,
 {
 	if (t->problem_count == PROBLEMS_MAX)
 		return err_set(
-		    ei, ERR_LIMIT, "more than %d bad rows", PROBLEMS_MAX);
+		    ei, ERR_LIMIT, N_("the table has too many bad rows"));
 	if (t->problems == NULL)
 		t->problems =
 		    ARENA_NEW(t->arena, struct org_row_problem, PROBLEMS_MAX);
@@ -64,18 +68,33 @@ table_problem(struct table *t, size_t line, const char *column, const char *why,
 	return OK;
 }
 
+/* Spreadsheets write empty cells behind the last column. */
+static bool
+too_wide(const struct table *t, const struct csv_row *row)
+{
+	for (size_t i = t->width; i < row->count; i++)
+		if (span_trim(row->field[i]).len > 0)
+			return true;
+	return false;
+}
+
 enum err
 table_next(struct table *t, struct csv_row *row, bool *more, struct errinfo *ei)
 {
 	for (;;) {
+		const char *why = N_("the row is not readable: quotes, "
+				     "length or encoding");
 		size_t line = t->csv.line;
 		enum err e = csv_next(&t->csv, t->arena, row, more, ei);
 
-		if (e != ERR_SYNTAX && e != ERR_LIMIT)
+		if (e == OK && *more && too_wide(t, row)) {
+			line = row->line;
+			why = N_("the row has more cells than the table has "
+				 "columns: text with commas stands in quotes");
+		} else if (e != ERR_SYNTAX && e != ERR_LIMIT) {
 			return e;
-		e = table_problem(t, line, "",
-		    N_("the row is not readable: quotes, length or encoding"),
-		    ei);
+		}
+		e = table_problem(t, line, "", why, ei);
 		if (e != OK)
 			return e;
 	}

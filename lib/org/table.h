@@ -20,6 +20,7 @@ struct table {
 	struct csv csv;
 	struct arena *arena;
 	const struct table_column *columns;
+	size_t width;              /* columns of the file */
 	int at[TABLE_COLUMNS_MAX]; /* position in the file, -1 = absent */
 	struct span heading[TABLE_COLUMNS_MAX]; /* as the file writes it */
 	struct org_row_problem *problems;
@@ -30,7 +31,8 @@ struct table {
 enum err table_begin(struct table *t, struct span text,
     const struct table_column *columns, struct arena *a,
     struct errinfo *ei) MUST_USE;
-/* The next readable row; *more false at the end. */
+/* The next readable row with no cell beyond the header's; *more false at the
+ * end. */
 enum err table_next(struct table *t, struct csv_row *row, bool *more,
     struct errinfo *ei) MUST_USE;
 /* The cell of column i, trimmed; empty if absent. */

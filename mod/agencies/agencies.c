@@ -6,7 +6,7 @@
 
 /* ---- list ---- */
 
-/* Figures shown beside each agency, if some room measures them. */
+/* Figures shown beside each agency, with all below it, if some room measures them. */
 static const struct {
 	const char *member, *figure;
 } shown[] = {
@@ -27,23 +27,28 @@ put_figure(struct sql *q, const struct list_job *job,
 	const struct centre *c = centre_of(job->rq);
 	const struct figure *f = centre_figure(c, shown[which].figure);
 	struct figure_value *values;
+	int64_t *sums;
 	size_t count;
 	enum err e;
 
 	if (f == NULL)
 		return OK;
+	sums = ARENA_NEW(job->rq->arena, int64_t, n + 1);
+	if (sums == NULL)
+		return err_set(ei, ERR_NOMEM, "%zu agencies", n);
 	e = figure_measure(
 	    q, job->rq->arena, f, clock_utc_ms(c->clock), &values, &count, ei);
-	for (size_t i = 0; e == OK && i < n; i++) {
-		json_t *row = json_array_get(job->rows, i);
-
-		json_put_int(row, shown[which].member, 0);
+	if (e != OK)
+		return e;
+	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < count; k++)
 			if (uuid_eq(values[k].agency, tree[i].id))
-				json_put_int(
-				    row, shown[which].member, values[k].value);
-	}
-	return e;
+				sums[i] = values[k].value;
+	org_agency_sum(tree, n, sums);
+	for (size_t i = 0; i < n; i++)
+		json_put_int(
+		    json_array_get(job->rows, i), shown[which].member, sums[i]);
+	return OK;
 }
 
 static json_t *
@@ -158,8 +163,8 @@ read_rows(struct table *t, const char *today, struct org_agency_row *rows,
 		struct span from = table_cell(t, &row, C_FROM);
 
 		if (n == ORG_AGENCIES_MAX)
-			return err_set(ei, ERR_LIMIT, "more than %d rows",
-			    ORG_AGENCIES_MAX);
+			return err_set(
+			    ei, ERR_LIMIT, N_("the table has too many rows"));
 		rows[n++] = (struct org_agency_row){
 			.code = table_cell(t, &row, C_CODE),
 			.name = table_cell(t, &row, C_NAME),

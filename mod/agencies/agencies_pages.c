@@ -53,7 +53,7 @@ import_do(const struct http_req *rq, struct http_res *rs)
 	if (e == OK || report != NULL)
 		show(rq, rs, e == OK ? 200 : 400, report, NULL);
 	else if (e == ERR_SYNTAX || e == ERR_LIMIT)
-		show(rq, rs, http_status(e), NULL, ei.msg);
+		show(rq, rs, http_status(e), NULL, centre_words(rq, &ei));
 	else
 		centre_fail(rq, rs, &ei);
 }

@@ -432,7 +432,7 @@ revoke(struct sql *q, void *arg, struct errinfo *ei)
 	    SQL_INT(clock_utc_ms(job->c->clock)));
 
 	if (e == OK && changed == 0)
-		return err_set(ei, ERR_NOT_FOUND, "no such agent");
+		return err_set(ei, ERR_NOT_FOUND, N_("no such agent"));
 	if (e != OK)
 		return e;
 	uuid_text(job->agent, id);

@@ -75,7 +75,7 @@ insert_command(struct sql *q, void *arg, struct errinfo *ei)
 	    SQL_INT(clock_utc_ms(job->c->clock)));
 
 	if (e == OK && changed == 0)
-		return err_set(ei, ERR_NOT_FOUND, "no such agent");
+		return err_set(ei, ERR_NOT_FOUND, N_("no such agent"));
 	return e == OK ? audit_command(q, job, ei) : e;
 }
 
@@ -107,7 +107,7 @@ find_detection(struct sql *q, struct command_job *job, struct errinfo *ei)
 	if (e == OK)
 		e = sql_next(&r, &more, ei);
 	if (e == OK && !more)
-		e = err_set(ei, ERR_NOT_FOUND, "no such detection");
+		e = err_set(ei, ERR_NOT_FOUND, N_("no such detection"));
 	if (e == OK && sql_int(&r, 1) == 0)
 		e = err_set(ei, ERR_EXISTS,
 		    N_("the file is not in quarantine, or a command is under "

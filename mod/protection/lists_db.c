@@ -111,7 +111,8 @@ put_pages(const struct list_job *job, int64_t total)
 	"  WHEN '' THEN 'protected' WHEN 'silent' THEN 'unknown'"              \
 	"  ELSE 'unprotected' END)"                                            \
 	" AND (?5 = '%%' OR lower(declared) LIKE lower(?5) ESCAPE '!'"         \
-	"  OR lower(COALESCE(host, '')) LIKE lower(?5) ESCAPE '!')) "
+	"  OR lower(COALESCE(host, '')) LIKE lower(?5) ESCAPE '!'"             \
+	"  OR lower(n.agency_name) LIKE lower(?5) ESCAPE '!')) "
 
 static json_t *
 computer_json(
@@ -202,7 +203,9 @@ computers_list(const struct http_req *rq, const struct filter *f, json_t **out,
 	" AND (?5 = '%%' OR lower(d.path) LIKE lower(?5) ESCAPE '!'"           \
 	"  OR lower(d.name) LIKE lower(?5) ESCAPE '!'"                         \
 	"  OR d.agent_id IN (SELECT a.agent_id FROM agents a"                  \
-	"   WHERE lower(a.host) LIKE lower(?5) ESCAPE '!'))) "
+	"   WHERE lower(a.host) LIKE lower(?5) ESCAPE '!')"                    \
+	"  OR d.agency_id IN (SELECT n.agency_id FROM named n"                 \
+	"   WHERE lower(n.agency_name) LIKE lower(?5) ESCAPE '!'))) "
 
 #define FOUND_PAGE_SQL                                                         \
 	FOUND_SQL                                                              \

@@ -1,5 +1,6 @@
 /* The first page: how the province stands, every gap named. */
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -176,11 +177,28 @@ put_figures(struct overview_job *job)
 		json_put_text(o, "unit", span_of(tr(job->rq, figure->unit)));
 		json_put_text(
 		    o, "sentence", span_of(tr(job->rq, figure->sentence)));
-		json_put_text(o, "basis", span_of(figure->basis));
+		json_put_text(o, "basis", span_of(tr(job->rq, figure->basis)));
 		json_put_int(o, "value", value);
 		(void)json_array_append_new(list, o);
 		json_put_int(totals, short_name(figure->name), value);
 	}
+}
+
+/* As text as well: where there is nothing to divide, a page that asked for
+ * "percent" would look further out and find that of the whole. */
+static void
+put_share(json_t *o, int64_t good, int64_t total)
+{
+	struct buf text = buf_make(32);
+
+	if (total > 0) {
+		json_put_int(o, "percent", good * 100 / total);
+		buf_fmt(&text, "%" PRId64, good * 100 / total);
+	} else {
+		buf_text(&text, "–");
+	}
+	json_put_text(o, "share", buf_view(&text));
+	buf_free(&text);
 }
 
 static void
@@ -207,8 +225,7 @@ put_agencies(struct overview_job *job)
 			if (strcmp(name, "protected") == 0)
 				good = v;
 		}
-		if (total > 0)
-			json_put_int(o, "percent", good * 100 / total);
+		put_share(o, good, total);
 		json_put_bool(o, "gap", good < total);
 		(void)json_array_append_new(list, o);
 	}

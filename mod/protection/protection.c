@@ -158,6 +158,15 @@ protection_reason(const char *reason)
 	return NULL;
 }
 
+/* What the figures rest on: tasks of the letter, by the numbers of README. */
+#define BASIS_COVERAGE                                                         \
+	N_("letter 1670/UBND-THCB, task L2: every computer is protected")
+#define BASIS_REPORTS                                                          \
+	N_("letter 1670/UBND-THCB, task L6: assessment and reports")
+#define BASIS_REPORTS_DAILY                                                    \
+	N_("letter 1670/UBND-THCB, task L6: assessment and reports; letter "   \
+	   "2290/BTTTT-CATTT")
+
 #define COUNT_SQL(where)                                                       \
 	JUDGED_SQL "SELECT agency_id, count(*) FROM judged WHERE " where       \
 		   " GROUP BY agency_id"
@@ -166,39 +175,40 @@ const struct figure protection_figures[] = {
 	{ "protection.computers.declared", N_("computers"), N_("Expected"),
 	    N_("Servers, workstations and terminals in the agency's "
 	       "register."),
-	    "L2",
+	    BASIS_COVERAGE,
 	    "SELECT agency_id, count(*) FROM computers WHERE ?1 > 0"
 	    " AND ?2 < ?3 GROUP BY agency_id" },
 	{ "protection.computers.total", N_("computers"), N_("Computers"),
 	    N_("Computers in the register, and computers with an agent that "
 	       "the register does not know."),
-	    "L2", COUNT_SQL("?2 < ?3") },
+	    BASIS_COVERAGE, COUNT_SQL("?2 < ?3") },
 	{ "protection.computers.enrolled", N_("computers"), N_("Enrolled"),
-	    N_("Computers whose agent has enrolled and was not revoked."), "L2",
-	    COUNT_SQL("agent_id IS NOT NULL AND ?2 < ?3") },
+	    N_("Computers whose agent has enrolled and was not revoked."),
+	    BASIS_COVERAGE, COUNT_SQL("agent_id IS NOT NULL AND ?2 < ?3") },
 	{ "protection.computers.protected", N_("computers"), N_("Protected"),
 	    N_("The agent was heard of lately, has no fault, uses signatures "
 	       "that are young enough, and completed a scan lately enough."),
-	    "L2", COUNT_SQL("reason = '' AND ?2 < ?3") },
+	    BASIS_COVERAGE, COUNT_SQL("reason = '' AND ?2 < ?3") },
 	{ "protection.computers.unprotected", N_("computers"),
 	    N_("Not protected"),
 	    N_("No agent, a fault, signatures too old, or the last scan too "
 	       "old."),
-	    "L2", COUNT_SQL("reason NOT IN ('', 'silent') AND ?2 < ?3") },
+	    BASIS_COVERAGE,
+	    COUNT_SQL("reason NOT IN ('', 'silent') AND ?2 < ?3") },
 	{ "protection.computers.unknown", N_("computers"), N_("Unknown"),
 	    N_("The agent has been silent for longer than allowed: counted "
 	       "neither as protected nor as unprotected."),
-	    "L2", COUNT_SQL("reason = 'silent' AND ?2 < ?3") },
+	    BASIS_COVERAGE, COUNT_SQL("reason = 'silent' AND ?2 < ?3") },
 	{ "protection.detections", N_("times"), N_("Detections"),
 	    N_("Malware that computers reported on this day; what one found "
 	       "while it was offline counts when it is heard of again."),
-	    "L6, CV 2290",
+	    BASIS_REPORTS_DAILY,
 	    "SELECT agency_id, count(*) FROM detections WHERE ?1 > 0"
 	    " AND received_ms >= ?2 AND received_ms < ?3"
 	    " GROUP BY agency_id" },
 	{ "protection.detections.open", N_("times"), N_("Not dealt with"),
 	    N_("Detections whose file was neither quarantined nor deleted."),
-	    "L6",
+	    BASIS_REPORTS,
 	    "SELECT agency_id, count(*) FROM detections WHERE ?1 > 0"
 	    " AND ?2 < ?3 AND state IN ('found', 'failed')"
 	    " GROUP BY agency_id" },

@@ -167,6 +167,27 @@ put_filter(json_t *data, const struct filter *f)
 	json_put_text(data, "q", f->text);
 }
 
+/* The list; its last page for one that is no more: rows went while somebody
+ * turned pages. */
+static enum err
+page_of(enum err (*list)(const struct http_req *rq, const struct filter *f,
+	    json_t **out, struct errinfo *ei),
+    const struct http_req *rq, struct filter *f, json_t **out,
+    struct errinfo *ei)
+{
+	enum err e = list(rq, f, out, ei);
+	int64_t pages;
+
+	if (e != OK)
+		return e;
+	pages = json_integer_value(json_object_get(*out, "pages"));
+	if (pages == 0 || f->page <= pages)
+		return OK;
+	json_decref(*out);
+	f->page = pages;
+	return list(rq, f, out, ei);
+}
+
 static void
 computers_show(
     const struct http_req *rq, struct http_res *rs, int status, json_t *extra)
@@ -177,6 +198,7 @@ computers_show(
 		{ "unprotected", N_("Not protected") },
 		{ "unknown", N_("Unknown") },
 		{ "no_agent", N_("No agent") },
+		{ "silent", N_("Agent silent") },
 		{ "fault", N_("Fault") },
 		{ "signatures", N_("Signatures too old") },
 		{ "scan", N_("Last scan too old") },
@@ -186,7 +208,7 @@ computers_show(
 	struct errinfo ei = { 0 };
 	json_t *data;
 
-	if (computers_list(rq, &f, &data, &ei) != OK) {
+	if (page_of(computers_list, rq, &f, &data, &ei) != OK) {
 		json_decref(extra);
 		centre_fail(rq, rs, &ei);
 		return;
@@ -222,7 +244,7 @@ detections_page(const struct http_req *rq, struct http_res *rs)
 	struct errinfo ei = { 0 };
 	json_t *data;
 
-	if (detections_list(rq, &f, &data, &ei) != OK) {
+	if (page_of(detections_list, rq, &f, &data, &ei) != OK) {
 		centre_fail(rq, rs, &ei);
 		return;
 	}
@@ -253,7 +275,7 @@ import_do(const struct http_req *rq, struct http_res *rs)
 		json_put_bool(report, "ok", e == OK);
 		(void)json_put_new(extra, "report", report);
 	} else {
-		json_put_text(extra, "fault", span_of(ei.msg));
+		json_put_text(extra, "fault", span_of(centre_words(rq, &ei)));
 	}
 	computers_show(rq, rs, http_status(e), extra);
 }
@@ -279,10 +301,13 @@ token_do(const struct http_req *rq, struct http_res *rs)
 	if (e == OK)
 		e = protection_token_make(centre_of(rq),
 		    http_form(rq, "agency"), (int64_t)uses, &who, &text, &ei);
-	if (e == OK)
+	if (e == OK) {
 		json_put_text(extra, "token", buf_view(&text));
-	else
+		json_put_int(extra, "uses", (int64_t)uses);
+		json_put_text(extra, "agency_code", http_form(rq, "agency"));
+	} else {
 		json_put_text(extra, "fault", span_of(tr(rq, ei.msg)));
+	}
 	buf_free(&text);
 	computers_show(rq, rs, e == OK ? 200 : http_status(e), extra);
 }

@@ -197,7 +197,7 @@ register_rows(struct sql *q, struct register_job *job, struct errinfo *ei)
 
 		if (job->key_count == REGISTER_MAX)
 			return err_set(
-			    ei, ERR_LIMIT, "more than %d rows", REGISTER_MAX);
+			    ei, ERR_LIMIT, N_("the table has too many rows"));
 		why = read_entry(q, &job->t, &row, &en, &column);
 		e = why != NULL
 		    ? table_problem(&job->t, row.line, column, why, ei)

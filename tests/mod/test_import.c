@@ -79,6 +79,8 @@ a_bad_table_of_agencies_names_its_rows_and_changes_nothing(void **state)
 		{ "ma,ten\nA,T\"ốt\nB,x\n", "0 0|2:" },
 		{ "ma,ten\nA,\"hai\ndòng\"\n", "0 0|2:name" },
 		{ "ma,ten\nA,x\nA,y\n", "0 0|3:code" },
+		/* a comma too many; empty cells are what spreadsheets write */
+		{ "ma,ten\nA,Sở Y tế, tỉnh T\nB,,,\n", "0 0|2: 3:name" },
 		/* of every kind at once, in the order of the file */
 		{ "ma,ten,cap_tren\n,x,\nA,a,Z\nB,\"b\"x,\nC,,\n",
 		    "0 0|2:code 3:parent 4: 5:name" },

@@ -94,6 +94,28 @@ a_tree_lists_superiors_first_and_siblings_by_code(void **state)
 }
 
 static void
+a_sum_is_of_the_agency_and_of_all_below(void **state)
+{
+	static const struct org_agency tree[] = {
+		{ .depth = 0 },
+		{ .depth = 1 },
+		{ .depth = 2 },
+		{ .depth = 2 },
+		{ .depth = 1 },
+		{ .depth = 0 },
+		{ .depth = 1 },
+	};
+	int64_t values[] = { 1, 20, 300, 4000, 50000, 600000, 7000000 };
+	static const int64_t want[] = { 54321, 4320, 300, 4000, 50000, 7600000,
+		7000000 };
+
+	(void)state;
+	org_agency_sum(tree, COUNT(tree), values);
+	assert_memory_equal(values, want, sizeof(want));
+	org_agency_sum(tree, 0, values);
+}
+
+static void
 the_same_table_again_changes_nothing(void **state)
 {
 	static const struct row history[] = {
@@ -407,6 +429,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 		    a_tree_lists_superiors_first_and_siblings_by_code),
+		cmocka_unit_test(a_sum_is_of_the_agency_and_of_all_below),
 		cmocka_unit_test(the_same_table_again_changes_nothing),
 		cmocka_unit_test(
 		    a_new_name_holds_from_its_day_and_the_old_one_before),
