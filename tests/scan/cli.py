@@ -113,7 +113,9 @@ def links_pipes_and_loops_are_passed_over(khien):
     has(err, "Files: 1\n")
     # but a link that the user names is meant
     same(khien("scan", "in/file")[0], 1)
-    same(khien("scan", "in/pipe")[0], 3)
+    code, _, err = khien("scan", "in/pipe")
+    same(code, 3)
+    has(err, "in/pipe: neither a file nor a folder\n")
 
 
 @test
@@ -243,13 +245,16 @@ def a_set_is_built_told_about_and_used(khien):
 def a_bad_set_is_refused_and_exits_3(khien):
     khien.write("fine", b"fine")
     khien.write("bad", b"KHIENSET" + bytes(5000))
-    for args in (("scan", "--db", "bad", "fine"),
-                 ("scan", "--db", "gone", "fine"), ("db", "info", "bad"),
-                 ("db", "build", "-o", "out", "gone.ndb"),
-                 ("db", "build", "-o", "no/such/out", "fine")):
+    for named, args in (
+            ("bad", ("scan", "--db", "bad", "fine")),
+            ("gone", ("scan", "--db", "gone", "fine")),
+            ("bad", ("db", "info", "bad")),
+            ("gone.ndb", ("db", "build", "-o", "out", "gone.ndb")),
+            ("", ("db", "build", "-o", "no/such/out", "fine"))):
         code, out, err = khien(*args)
         same((code, out), (3, ""))
         same(err.count("\n"), 1)
+        has(err, named)
 
 
 @test
