@@ -1,7 +1,10 @@
 #include "base/i18n.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 
@@ -149,6 +152,27 @@ i18n_open(
 	else
 		i18n_free(t);
 	return e;
+}
+
+struct i18n *
+i18n_open_beside(void)
+{
+	static const char *const places[] = { "../po", "../share/khien/po" };
+	char exe[PATH_MAX / 2], dir[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	struct i18n *t = NULL;
+	char *slash;
+
+	exe[n < 0 ? 0 : n] = '\0';
+	slash = strrchr(exe, '/');
+	if (slash != NULL)
+		*slash = '\0';
+	for (size_t i = 0; i < COUNT(places); i++) {
+		(void)snprintf(dir, sizeof(dir), "%s/%s", exe, places[i]);
+		if (i18n_open(dir, i18n_env_lang(), &t, NULL) == OK)
+			return t;
+	}
+	return i18n_open("", "en", &t, NULL) == OK ? t : NULL;
 }
 
 void

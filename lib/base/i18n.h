@@ -14,6 +14,10 @@ struct i18n;
 /* lang "en" needs no file.  *out is the caller's. */
 enum err i18n_open(const char *dir, const char *lang, struct i18n **out,
     struct errinfo *ei) MUST_USE; /* reads DIR/LANG.mo */
+/* For a program at a terminal: the catalogue of the environment's language
+ * that lies beside it, built or installed; English, which needs none, when
+ * there is none.  NULL when memory is out. */
+struct i18n *i18n_open_beside(void);
 /* For tests and fuzzing: the bytes must outlive the handle. */
 enum err i18n_parse(const void *bytes, size_t len, const char *lang,
     struct i18n **out, struct errinfo *ei) MUST_USE;

@@ -162,6 +162,18 @@ worker_count(int wanted)
 	return n > WORKERS_MAX ? WORKERS_MAX : (size_t)n;
 }
 
+/* The worker that found fault with a set does not know its name. */
+static void
+name_set(const char *path, struct errinfo *ei)
+{
+	struct errinfo said;
+
+	if (ei == NULL || path == NULL)
+		return;
+	said = *ei;
+	(void)err_set(ei, said.code, "%s: %s", path, said.msg);
+}
+
 enum err
 scan_pool_new(const struct scan_pool_options *opt, struct scan_pool **out,
     struct errinfo *ei)
@@ -184,6 +196,8 @@ scan_pool_new(const struct scan_pool_options *opt, struct scan_pool **out,
 		e = open_set(opt->set_path, &p->set_fd, ei);
 	if (e == OK)
 		e = start(p, p->set_fd, &p->slots[0].worker, &p->info, ei);
+	if (e == ERR_CORRUPT)
+		name_set(opt->set_path, ei);
 	if (e != OK) {
 		scan_pool_free(p);
 		return e;

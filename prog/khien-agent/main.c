@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/i18n.h"
 #include "base/log.h"
 #include "endpoint/agent.h"
 
@@ -13,7 +14,12 @@
 static void
 usage(FILE *to)
 {
-	(void)fprintf(to, "khien-agent run [--state DIR]\n");
+	struct i18n *t = i18n_open_beside();
+
+	(void)fprintf(to, "khien-agent run [--state DIR]\n    %s\n",
+	    i18n_text(t, N_("keep this computer protected until SIGTERM")));
+	(void)fprintf(to, "%s\n", i18n_text(t, N_("more in khien-agent(8)")));
+	i18n_free(t);
 }
 
 /* Before any thread starts, so that only the agent's own loop hears them. */

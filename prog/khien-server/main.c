@@ -26,13 +26,22 @@ static const struct verb {
 	    verb_routes },
 };
 
+static struct i18n *terminal; /* NULL: English */
+
+const char *
+say(const char *msgid)
+{
+	return terminal == NULL ? msgid : i18n_text(terminal, msgid);
+}
+
 static void
 usage(FILE *to)
 {
 	(void)fprintf(to, "khien-server [--config FILE] VERB ...\n");
 	for (size_t i = 0; i < COUNT(verbs); i++)
-		(void)fprintf(to, "  %-8s %-45s %s\n", verbs[i].name,
-		    verbs[i].args, verbs[i].help);
+		(void)fprintf(to, "khien-server %s %s\n    %s\n", verbs[i].name,
+		    verbs[i].args, say(verbs[i].help));
+	(void)fprintf(to, "%s\n", say(N_("more in khien-server(8)")));
 }
 
 static const struct verb *
@@ -79,6 +88,7 @@ main(int argc, char **argv)
 	int opt;
 
 	log_setup("khien-server", LOG_INFO_L);
+	terminal = i18n_open_beside(); /* for as long as the program */
 	while ((opt = getopt_long(argc, argv, "+", options, NULL)) != -1) {
 		if (opt == 'h') {
 			usage(stdout);

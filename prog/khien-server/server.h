@@ -53,6 +53,9 @@ extern const struct tab all_tabs[];
 /* The signals that end `run`: main() blocks them before any thread starts. */
 sigset_t stop_signals(void);
 
+/* A message in the language of who sits at the terminal. */
+const char *say(const char *msgid);
+
 /* Prints "khien-server: what: message" and returns 3. */
 int fail(const char *what, const struct errinfo *ei);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "crypt/crypt.h"
 #include "protection/protection.h"
 #include "scan/scan.h"
@@ -13,9 +14,9 @@
 #define PASSWORD_LETTERS 25 /* 125 bits */
 
 static int
-wrong_use(const char *text)
+wrong_use(const char *verb, const char *msgid)
 {
-	(void)fprintf(stderr, "khien-server: %s\n", text);
+	(void)fprintf(stderr, "khien-server %s: %s\n", verb, say(msgid));
 	return 2;
 }
 
@@ -62,12 +63,26 @@ random_password(struct setup *s, const char *login,
 	return e == OK ? 0 : fail("account", &ei);
 }
 
+#define SKIPPED_SHOWN 100
+
+/* Lines that cannot be used are named, up to a point; all are counted. */
+static void
+on_skipped(void *arg, const struct scan_problem *p)
+{
+	int *shown = arg;
+
+	if (++*shown <= SKIPPED_SHOWN)
+		log_warn("signature.skipped", LOG_S("file", p->file),
+		    LOG_I("line", (int64_t)p->line), LOG_S("why", p->reason));
+}
+
 static int
 build_set(struct setup *s, const char *const *sources, size_t n)
 {
 	struct scan_counts counts;
 	struct errinfo ei = { 0 };
 	int64_t version = 0;
+	int shown = 0;
 	const char *path;
 	enum err e = protection_set_next(&s->centre, &version, &ei);
 
@@ -75,8 +90,8 @@ build_set(struct setup *s, const char *const *sources, size_t n)
 		return fail("signature set", &ei);
 	path = arena_fmt(s->arena, "%s/sets/%lld.kdb", s->config.data_dir,
 	    (long long)version);
-	e = scan_build_files(
-	    sources, n, path, (uint64_t)version, NULL, NULL, &counts, &ei);
+	e = scan_build_files(sources, n, path, (uint64_t)version, on_skipped,
+	    &shown, &counts, &ei);
 	if (e == OK)
 		e = protection_set_publish(
 		    &s->centre, version, &org_system, &ei);
@@ -124,7 +139,7 @@ verb_init(struct setup *s, int argc, char **argv)
 			return 2;
 	}
 	if ((agency == NULL) != (name == NULL))
-		return wrong_use("init: --agency and --name go together");
+		return wrong_use("init", N_("--agency and --name go together"));
 	if (agency != NULL)
 		status = first_agency(s, agency, name);
 	if (status == 0)
@@ -140,7 +155,7 @@ int
 verb_password(struct setup *s, int argc, char **argv)
 {
 	if (argc != 2)
-		return wrong_use("password: want LOGIN");
+		return wrong_use("password", N_("name one account"));
 	return random_password(s, argv[1], org_password_reset);
 }
 
@@ -156,7 +171,8 @@ verb_token(struct setup *s, int argc, char **argv)
 
 	if (argc < 2 || argc > 3 ||
 	    (argc == 3 && span_u64(span_of(argv[2]), 100000, &uses) != OK))
-		return wrong_use("token: want AGENCY-CODE [COMPUTERS]");
+		return wrong_use("token",
+		    N_("name an agency, and if needed how many computers"));
 	e = protection_token_make(&s->centre, span_of(argv[1]), (int64_t)uses,
 	    &org_system, &text, &ei);
 	if (e == OK)
@@ -171,7 +187,8 @@ int
 verb_publish(struct setup *s, int argc, char **argv)
 {
 	if (argc < 2)
-		return wrong_use("publish: want signature files or folders");
+		return wrong_use(
+		    "publish", N_("name files or folders of signatures"));
 	return build_set(s, (const char *const *)(argv + 1), (size_t)argc - 1);
 }
 
@@ -184,7 +201,7 @@ verb_set(struct setup *s, int argc, char **argv)
 	int64_t value;
 
 	if (argc != 3 || span_i64(span_of(argv[2]), &value) != OK)
-		return wrong_use("set: want SETTING NUMBER");
+		return wrong_use("set", N_("name a setting and a number"));
 	if (org_setting_set(s->centre.store, s->centre.clock, argv[1], value,
 		&org_system, &ei) != OK)
 		return fail("set", &ei);

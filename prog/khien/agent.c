@@ -58,11 +58,61 @@ verb_agent_enrol(const struct khien *k, int argc, char **argv)
 
 /* ---- status and scan ---- */
 
+/* What the agent tells, in the order of what people ask first. */
+static const struct {
+	const char *key, *label;
+} lines[] = {
+	{ "fault", N_("Fault of the agent") },
+	{ "scanning", N_("Scanning now") },
+	{ "scans_waiting", N_("Scans waiting") },
+	{ "last_scan", N_("Last complete scan") },
+	{ "last_sync", N_("Last word with the centre") },
+	{ "records_waiting", N_("Records the centre does not have yet") },
+	{ "set_version", N_("Signature set") },
+	{ "centre", N_("Centre") },
+	{ "agent", N_("Agent") },
+	{ "agency", N_("Agency") },
+	{ "version", N_("Version") },
+};
+
+static void
+put_value(const struct khien *k, const json_t *value)
+{
+	char people[TIME_TEXT_MAX];
+	int64_t ms;
+
+	if (json_is_boolean(value))
+		(void)fputs(
+		    json_is_true(value) ? tr(k, N_("yes")) : tr(k, N_("no")),
+		    stdout);
+	else if (json_is_integer(value))
+		(void)printf("%lld", (long long)json_integer_value(value));
+	else if (json_string_length(value) == 0)
+		(void)fputs(tr(k, N_("none")), stdout);
+	else if (time_parse_rfc3339(span_of(json_string_value(value)), &ms) ==
+	    OK) {
+		time_people(ms, people);
+		(void)fputs(people, stdout);
+	} else {
+		put_escaped(stdout, span_of(json_string_value(value)));
+	}
+	(void)putchar('\n');
+}
+
+static void
+put_status(const struct khien *k, const json_t *o)
+{
+	for (size_t i = 0; i < COUNT(lines); i++) {
+		(void)printf("%s: ", tr(k, lines[i].label));
+		put_value(k, json_object_get(o, lines[i].key));
+	}
+}
+
 static int
 print_answer(const struct khien *k, struct span text, bool json)
 {
-	json_t *o = NULL, *value;
-	const char *key, *fault;
+	const char *fault;
+	json_t *o = NULL;
 	int status = 0;
 
 	if (json) {
@@ -76,12 +126,7 @@ print_answer(const struct khien *k, struct span text, bool json)
 	if (fault != NULL)
 		status = failed(k, fault);
 	else
-		json_object_foreach (o, key, value) {
-			char *v = json_dumps(value, JSON_ENCODE_ANY);
-
-			(void)printf("%s: %s\n", key, v == NULL ? "" : v);
-			free(v);
-		}
+		put_status(k, o);
 	json_decref(o);
 	return status;
 }

@@ -14,7 +14,7 @@
 #define STATUS_FAILED 3
 
 /* Where an installed agent keeps its signature set. */
-#define SET_DEFAULT "/var/lib/khien/signatures.set"
+#define SET_DEFAULT "/var/lib/khien-agent/sets/current.kdb"
 
 struct khien {
 	struct i18n *t;

@@ -61,31 +61,6 @@ wrong_option(const struct khien *k, int found, char **argv)
 	    option);
 }
 
-/* ---- language --------------------------------------------------------------- */
-
-/* The catalogues lie beside the program, built or installed. */
-static struct i18n *
-open_language(void)
-{
-	static const char *const places[] = { "../po", "../share/khien/po" };
-	char exe[PATH_MAX / 2], dir[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	struct i18n *t = NULL;
-	char *slash;
-
-	exe[n < 0 ? 0 : n] = '\0';
-	slash = strrchr(exe, '/');
-	if (slash != NULL)
-		*slash = '\0';
-	for (size_t i = 0; i < COUNT(places); i++) {
-		(void)snprintf(dir, sizeof(dir), "%s/%s", exe, places[i]);
-		if (i18n_open(dir, i18n_env_lang(), &t, NULL) == OK)
-			return t;
-	}
-	/* Without a catalogue in English, which needs none. */
-	return i18n_open("", "en", &t, NULL) == OK ? t : NULL;
-}
-
 /* ---- help --------------------------------------------------------------------- */
 
 static void
@@ -173,7 +148,7 @@ dispatch(struct khien *k, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	struct khien k = { .t = open_language(), .verb = "" };
+	struct khien k = { .t = i18n_open_beside(), .verb = "" };
 	int status;
 
 	if (k.t == NULL) {

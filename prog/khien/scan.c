@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,9 +173,12 @@ put_error(struct scan_run *r, const char *path, const char *why)
 static void
 on_unreadable(void *arg, const char *path, int error)
 {
+	const struct scan_run *r = arg;
 	char text[128];
 
-	put_error(arg, path, strerror_r(error, text, sizeof(text)));
+	put_error(arg, path,
+	    error == EINVAL ? tr(r->k, N_("neither a file nor a folder"))
+			    : strerror_r(error, text, sizeof(text)));
 }
 
 static void
