@@ -103,9 +103,22 @@ set_up(const struct scan_pool *p, struct worker *w, int set_fd,
 	return OK;
 }
 
+/* The worker that found fault with a set does not know its name. */
+static void
+name_set(const char *path, struct errinfo *ei)
+{
+	struct errinfo said;
+
+	if (ei == NULL || path == NULL)
+		return;
+	said = *ei;
+	(void)err_set(ei, said.code, "%s: %s", path, said.msg);
+}
+
+/* `path`, if not NULL, is what people call the set. */
 static enum err
-start(const struct scan_pool *p, int set_fd, struct worker **out,
-    struct scan_set_info *info, struct errinfo *ei)
+start(const struct scan_pool *p, int set_fd, const char *path,
+    struct worker **out, struct scan_set_info *info, struct errinfo *ei)
 {
 	struct worker_spec spec = {
 		.program = worker_program(), .role = "scan", .user = p->user
@@ -113,8 +126,8 @@ start(const struct scan_pool *p, int set_fd, struct worker **out,
 	struct worker *w = NULL;
 	enum err e = worker_start(&spec, &w, ei);
 
-	if (e == OK)
-		e = set_up(p, w, set_fd, info, ei);
+	if (e == OK && (e = set_up(p, w, set_fd, info, ei)) != OK)
+		name_set(path, ei);
 	if (e != OK) {
 		(void)worker_stop(w, 0);
 		return e;
@@ -142,7 +155,7 @@ prepare(struct scan_pool *p, struct slot *s, struct errinfo *ei)
 	    set_up(p, s->worker, p->set_fd, &info, ei) != OK)
 		bury(s, 0);
 	if (s->worker == NULL) {
-		e = start(p, p->set_fd, &s->worker, &info, ei);
+		e = start(p, p->set_fd, NULL, &s->worker, &info, ei);
 		if (e != OK)
 			return e;
 	}
@@ -160,18 +173,6 @@ worker_count(int wanted)
 	if (n < 1)
 		return 1;
 	return n > WORKERS_MAX ? WORKERS_MAX : (size_t)n;
-}
-
-/* The worker that found fault with a set does not know its name. */
-static void
-name_set(const char *path, struct errinfo *ei)
-{
-	struct errinfo said;
-
-	if (ei == NULL || path == NULL)
-		return;
-	said = *ei;
-	(void)err_set(ei, said.code, "%s: %s", path, said.msg);
 }
 
 enum err
@@ -195,9 +196,8 @@ scan_pool_new(const struct scan_pool_options *opt, struct scan_pool **out,
 	if (e == OK)
 		e = open_set(opt->set_path, &p->set_fd, ei);
 	if (e == OK)
-		e = start(p, p->set_fd, &p->slots[0].worker, &p->info, ei);
-	if (e == ERR_CORRUPT)
-		name_set(opt->set_path, ei);
+		e = start(p, p->set_fd, opt->set_path, &p->slots[0].worker,
+		    &p->info, ei);
 	if (e != OK) {
 		scan_pool_free(p);
 		return e;
@@ -402,7 +402,7 @@ scan_pool_reload(struct scan_pool *p, const char *set_path, struct errinfo *ei)
 		return e;
 	/* A worker of its own tries the set, so that a bad one costs nothing
 	 * that runs. */
-	e = start(p, fd, &w, &info, ei);
+	e = start(p, fd, set_path, &w, &info, ei);
 	if (e != OK) {
 		(void)close(fd);
 		return e;
