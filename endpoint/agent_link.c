@@ -1,5 +1,6 @@
 /* The link to the centre: syncs, back-off, signature sets.  Main thread. */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -232,7 +233,7 @@ send_sync(struct link *l)
 }
 
 static void
-send_piece(struct link *l)
+ask_piece(struct link *l)
 {
 	struct errinfo ei = { 0 };
 	char path[128];
@@ -255,6 +256,26 @@ staged_path(const struct link *l, char out[PATH_MAX])
 {
 	(void)snprintf(out, PATH_MAX, "%s/sets/%lld.part", l->a->dir,
 	    (long long)l->set_version);
+}
+
+/* What was fetched of versions that are offered no more. */
+static void
+drop_other_parts(const struct link *l)
+{
+	char path[PATH_MAX], keep[32];
+	struct dirent *entry;
+	DIR *d;
+
+	(void)snprintf(path, sizeof(path), "%s/sets", l->a->dir);
+	(void)snprintf(
+	    keep, sizeof(keep), "%lld.part", (long long)l->set_version);
+	d = opendir(path);
+	while (d != NULL && (entry = readdir(d)) != NULL)
+		if (span_ends(span_of(entry->d_name), ".part") &&
+		    strcmp(entry->d_name, keep) != 0)
+			(void)unlinkat(dirfd(d), entry->d_name, 0);
+	if (d != NULL)
+		(void)closedir(d);
 }
 
 /* An offer that is signed by the centre's key and not older than what was
@@ -296,6 +317,7 @@ take_offer(struct link *l, const json_t *set)
 		l->set_version = 0;
 		return;
 	}
+	drop_other_parts(l);
 	staged_path(l, path);
 	l->set_have = stat(path, &st) == 0 ? st.st_size : 0;
 }
@@ -386,6 +408,16 @@ finish_set(struct link *l)
 	l->set_version = 0;
 	if (e != OK)
 		back_off(l, ei.msg, 0);
+}
+
+/* The agent may have fallen between the last piece and the exchange. */
+static void
+go_on_with_set(struct link *l)
+{
+	if (l->set_have < l->set_size)
+		ask_piece(l);
+	else
+		finish_set(l);
 }
 
 static void
@@ -557,7 +589,7 @@ link_turn(struct link *l, bool readable)
 	hurry = spool_waiting(l->a->spool) > 0 && l->failures == 0;
 	(void)pthread_mutex_unlock(&l->a->lock);
 	if (l->set_version > 0 && l->failures == 0 && have_net(l))
-		send_piece(l);
+		go_on_with_set(l);
 	else if ((hurry || mono_ms() >= l->next_ms) && have_net(l))
 		send_sync(l);
 	return until(l->asked == A_NOTHING ? l->next_ms : l->deadline_ms);

@@ -4,6 +4,7 @@ import os
 import pathlib
 import random
 import signal
+import sqlite3
 import time
 import unittest
 
@@ -219,6 +220,24 @@ class Fleet:
         with self.assertRaisesRegex(RuntimeError, "not an enrolment token"):
             Agent(self.centre, "nonsense")
 
+    def test_a_set_that_was_left_half_done_is_taken_up_or_thrown_away(self):
+        version = max(int(p.stem) for p in
+                      (self.centre.dir / "data/sets").glob("*.kdb"))
+        whole = (self.centre.dir / f"data/sets/{version}.kdb").read_bytes()
+        for left in (whole, whole[:-1], whole + b"x", b"x" * len(whole),
+                     b"x" * 100, b""):
+            agent = Agent(self.centre, self.admin.call(
+                "POST", "/api/v1/tokens",
+                {"agency": "TQ", "uses": 1}).json["token"])
+            self.agents.append(agent)
+            (agent.state / "sets").mkdir(mode=0o700)
+            (agent.state / f"sets/{version}.part").write_bytes(left)
+            agent.start()
+            until(lambda: agent.status()["set_version"] == version,
+                  what="the set is in use")
+            self.assertEqual(
+                (agent.state / "sets/current.kdb").read_bytes(), whole)
+
     def test_new_signature_set_reaches_the_agent_and_is_used(self):
         agent = self.agent()
         sig = agent.dir / "own.ndb"
@@ -236,7 +255,54 @@ class Fleet:
 
 
 class OnSqlite(Fleet, unittest.TestCase):
-    pass
+    def publish(self, pattern):
+        """(version, file) of a set that finds the pattern."""
+        sig = self.centre.dir / "own.ndb"
+        sig.write_text(f"Own.{pattern}:0:*:{pattern.encode().hex()}\n")
+        version = int(self.centre.verb("publish", str(sig)).split()[1][:-1])
+        return version, self.centre.dir / f"data/sets/{version}.kdb"
+
+    def tamper(self, statement, *values):
+        with sqlite3.connect(self.centre.dir / "data/khien.db",
+                             timeout=10) as db:
+            self.assertEqual(db.execute(statement, values).rowcount, 1)
+
+    def test_a_set_that_is_not_what_was_signed_is_never_used(self):
+        agent = self.agent()
+        until(lambda: agent.status()["set_version"] > 0, what="a set")
+        before = agent.status()["set_version"]
+        (agent.state / "sets/1000000.part").write_bytes(b"given up")
+        version, file = self.publish("first-pattern")
+        until(lambda: agent.status()["set_version"] == version)
+        self.assertEqual(list((agent.state / "sets").glob("*.part")), [])
+        good = (agent.state / "sets/current.kdb").read_bytes()
+
+        # the file was exchanged behind the centre's back
+        self.centre.stop()
+        bad, file = self.publish("second-pattern")
+        content = bytearray(file.read_bytes())
+        content[-1] ^= 1
+        file.write_bytes(content)
+        self.centre.start()
+        type(self).admin = self.centre.signed_in()
+        until(lambda: "not what was signed" in agent.status()["fault"],
+              what="it is refused")
+        self.assertEqual(agent.status()["set_version"], version)
+
+        # the offer is signed by nobody, or goes back
+        self.tamper("UPDATE signature_sets SET signature = ?"
+                    " WHERE version = ?", "0" * 128, bad)
+        until(lambda: "not signed by the centre" in agent.status()["fault"],
+              what="it is refused")
+        self.tamper("DELETE FROM signature_sets WHERE version = ?", bad)
+        self.tamper("DELETE FROM signature_sets WHERE version = ?", version)
+        self.assertGreater(version, before)
+        time.sleep(2)
+        self.assertEqual(agent.status()["set_version"], version)
+        self.assertEqual(
+            (agent.state / "sets/current.kdb").read_bytes(), good)
+        self.publish("third-pattern")  # for the tests that follow
+        self.publish("fourth-pattern")
 
 
 class OnPostgres(Fleet, unittest.TestCase):
