@@ -14,7 +14,8 @@
 #include "base/log.h"
 #include "http/http_int.h"
 
-#define LOOK_SECONDS 1
+#define LOOK_SECONDS      1
+#define EXTRA_SECONDS_MAX 7200 /* whatever length a peer claims */
 
 struct watch {
 	pthread_mutex_t lock;
@@ -27,7 +28,9 @@ struct watch {
 void
 connection_allow(struct connection *c, int seconds, uint64_t bytes)
 {
-	int64_t extra = (int64_t)(bytes / HTTP_BYTES_A_SECOND);
+	uint64_t most = (uint64_t)EXTRA_SECONDS_MAX * HTTP_BYTES_A_SECOND;
+	int64_t extra =
+	    (int64_t)((bytes < most ? bytes : most) / HTTP_BYTES_A_SECOND);
 	int64_t ns = seconds == 0 ? 0
 				  : clock_mono_ns(&clock_system) +
 		(seconds + extra) * INT64_C(1000000000);
