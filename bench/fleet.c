@@ -229,7 +229,7 @@ measure(int64_t seconds)
 	static int64_t latency_ns[LATENCIES];
 	struct worker w[THREADS] = { 0 };
 	int64_t syncs = 0;
-	size_t n = 0;
+	size_t n = 0, half, most;
 
 	all.until_ns = clock_mono_ns(&clock_system) + seconds * 1000000000;
 	for (size_t i = 0; i < THREADS; i++) {
@@ -245,11 +245,12 @@ measure(int64_t seconds)
 			latency_ns[n++] = w[i].latency_ns[k];
 	}
 	qsort(latency_ns, n, sizeof(*latency_ns), by_size);
+	half = n / 2;
+	most = n * 99 / 100;
 	(void)printf("%lld syncs/s %lld detections/s p50 %.1f ms p99 %.1f ms\n",
 	    (long long)(syncs / seconds),
 	    (long long)(syncs * (int64_t)all.rows / seconds),
-	    (double)latency_ns[n / 2] / 1e6,
-	    (double)latency_ns[n * 99 / 100] / 1e6);
+	    (double)latency_ns[half] / 1e6, (double)latency_ns[most] / 1e6);
 }
 
 int

@@ -281,13 +281,14 @@ send_elsewhere(const struct http_req *rq, struct http_res *rs, int status,
 
 void
 centre_fail_page(
-    const struct http_req *given, struct http_res *rs, const struct errinfo *ei)
+    const struct http_req *rq, struct http_res *rs, const struct errinfo *ei)
 {
 	int status = http_status(ei->code);
-	struct http_req with_lang = *given, *rq = &with_lang;
+	struct http_req spoken = *rq;
 	json_t *data;
 
-	rq->lang = chosen_lang(given); /* nobody was asked where no route is */
+	spoken.lang = chosen_lang(rq); /* nobody was asked where no route is */
+	rq = &spoken;
 	if (ei->code == ERR_AUTH && strcmp(rq->method, "GET") == 0) {
 		send_elsewhere(rq, rs, status, "/signin");
 		return;

@@ -58,10 +58,12 @@ der_of(struct span pem)
 		if (!span_starts(line, "-----"))
 			buf_span(&text, line);
 	}
-	for (size_t i = 0; i < text.len; i++)
-		text.ptr[i] = text.ptr[i] == '+' ? '-'
-		    : text.ptr[i] == '/'         ? '_'
-						 : text.ptr[i];
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.ptr[i] == '+')
+			text.ptr[i] = '-';
+		else if (text.ptr[i] == '/')
+			text.ptr[i] = '_';
+	}
 	while (text.len > 0 && text.ptr[text.len - 1] == '=')
 		buf_cut(&text, text.len - 1);
 	assert_err(base64url_decode(buf_view(&text), &out), OK);
