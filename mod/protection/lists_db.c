@@ -99,6 +99,51 @@ put_pages(const struct list_job *job, int64_t total)
 		json_put_int(job->answer, "after", job->f->page + 1);
 }
 
+/* ---- agencies to choose from ---- */
+
+struct choose_job {
+	const struct http_req *rq;
+	struct span chosen;
+	json_t *data;
+};
+
+static enum err
+choose(struct sql *q, void *arg, struct errinfo *ei)
+{
+	struct choose_job *job = arg;
+	json_t *list = json_put_new(job->data, "agencies", json_array());
+	struct org_agency *tree;
+	char day[TIME_TEXT_MAX];
+	size_t n;
+	enum err e;
+
+	time_day(clock_utc_ms(centre_of(job->rq)->clock), day);
+	e = org_agency_tree(q, job->rq->arena, day, &tree, &n, ei);
+	for (size_t i = 0; e == OK && i < n; i++) {
+		json_t *o;
+
+		if (span_is(job->chosen, tree[i].code))
+			json_put_text(
+			    job->data, "chosen_agency", span_of(tree[i].name));
+		if (n > CHOICES_MAX)
+			continue;
+		o = json_object();
+		json_put_text(o, "code", span_of(tree[i].code));
+		json_put_text(o, "name", span_of(tree[i].name));
+		(void)json_array_append_new(list, o);
+	}
+	return e;
+}
+
+enum err
+agencies_to_choose(const struct http_req *rq, struct span chosen, json_t *data,
+    struct errinfo *ei)
+{
+	struct choose_job job = { rq, chosen, data };
+
+	return store_read(centre_of(rq)->store, choose, &job, ei);
+}
+
 /* ---- computers ---- */
 
 /* ?4 = state or reason or "", ?5 = pattern. */

@@ -134,6 +134,12 @@ struct filter {
 struct filter protection_filter(const struct http_req *rq);
 
 /* {"rows": [...], "total": n, "page": p, "pages": n} */
+#define CHOICES_MAX 1000 /* agencies that a page offers to choose from */
+
+/* Members for a page: "agencies" of today with code and name, none where they
+ * are more than CHOICES_MAX; "chosen_agency", the name behind a code. */
+enum err agencies_to_choose(const struct http_req *rq, struct span chosen,
+    json_t *data, struct errinfo *ei) MUST_USE;
 enum err computers_list(const struct http_req *rq, const struct filter *f,
     json_t **out, struct errinfo *ei) MUST_USE;
 enum err detections_list(const struct http_req *rq, const struct filter *f,

@@ -159,12 +159,14 @@ put_choices(const struct http_req *rq, json_t *data, struct span chosen,
 	}
 }
 
-static void
-put_filter(json_t *data, const struct filter *f)
+static enum err
+put_filter(const struct http_req *rq, json_t *data, const struct filter *f,
+    struct errinfo *ei)
 {
 	json_put_text(data, "agency", f->agency);
 	json_put_text(data, "state", f->state);
 	json_put_text(data, "q", f->text);
+	return agencies_to_choose(rq, f->agency, data, ei);
 }
 
 /* The list; its last page for one that is no more: rows went while somebody
@@ -213,7 +215,12 @@ computers_show(
 		centre_fail(rq, rs, &ei);
 		return;
 	}
-	put_filter(data, &f);
+	if (put_filter(rq, data, &f, &ei) != OK) {
+		json_decref(data);
+		json_decref(extra);
+		centre_fail(rq, rs, &ei);
+		return;
+	}
 	put_choices(rq, data, f.state, choices);
 	if (extra != NULL) {
 		(void)json_object_update(data, extra);
@@ -248,7 +255,11 @@ detections_page(const struct http_req *rq, struct http_res *rs)
 		centre_fail(rq, rs, &ei);
 		return;
 	}
-	put_filter(data, &f);
+	if (put_filter(rq, data, &f, &ei) != OK) {
+		json_decref(data);
+		centre_fail(rq, rs, &ei);
+		return;
+	}
 	put_choices(rq, data, f.state, choices);
 	centre_page(rq, rs, 200, "detections", N_("Detections"), data);
 }

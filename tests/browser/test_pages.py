@@ -17,7 +17,7 @@ VIETNAMESE = re.compile("[ăâđêôơưàáảãạằắẳẵặầấẩẫ�
                         "ờớởỡợùúủũụừứửữựỳýỷỹỵ]", re.I)
 # What the page itself says, not the data of the province.
 OWN_WORDS = ("nav, h1, h2, label, button:not([lang]), summary, th[scope=col],"
-             " .note, .label, .skip, footer, .state, .fate, option, figcaption,"
+             " .note, .label, .skip, footer, .state, .fate, select option, figcaption,"
              " .fault, .message, p.good, .report td:last-child, .tile details p,"
              " .gaps small")
 BAD_TABLE = """ma,ten,cap_tren,tu_ngay
@@ -285,6 +285,19 @@ class Pages(unittest.TestCase):
             b.go(path + "?page=999")
             self.assertGreater(len(b.all("tbody tr")), 0)
             self.assertEqual(b.all("a[rel=next]"), [])
+
+    def test_an_agency_is_chosen_from_a_list_and_named(self):
+        b = self.signed_in(javascript=False)
+        b.go("/agencies")
+        b.follow("a[href='/computers?agency=TQ.S03']")
+        self.assertEqual(b.text("#list h2"), "Sở Y tế và các đơn vị trực thuộc")
+        for field in ("agency", "token-agency"):
+            self.assertEqual(b.run(
+                "return document.getElementById(arguments[0]).list.options[1]"
+                ".label", field), "Sở Nội vụ")
+        b.go("/detections?agency=TQ.X001")
+        self.assertEqual(b.text("#list h2"),
+                         "UBND phường Tân Lập và các đơn vị trực thuộc")
 
     def test_both_tables_of_agencies_tell_the_same_numbers(self):
         b = self.signed_in()
