@@ -1,202 +1,198 @@
-"""script/server as a newcomer runs it: from a clone below a closed /root, on
-a computer of its own (a mount and a network namespace made here)."""
+"""script/server as a newcomer runs it, in a copy of this checkout below a
+folder that others may not enter, such as /root."""
 import json
 import os
 import pathlib
 import re
+import shutil
 import signal
-import ssl
 import subprocess
-import sys
+import tempfile
 import threading
 import unittest
-import urllib.error
-import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
-from support.agent import EICAR, until  # noqa: E402 (this runs by itself)
-from support.centre import PASSWORD  # noqa: E402
-CLONE = pathlib.Path("/root/khien")
-EMPTY = ("/home", "/root", "/tmp", "/var/tmp", "/opt", "/srv", "/mnt",
-         "/media")
-URL = "https://127.0.0.1:8443"
+from support.agent import EICAR, until
+from support.centre import Centre, PASSWORD, ROOT, free_port
+
+LEFT_OUT = shutil.ignore_patterns(".git", "build-*", "var", "node_modules")
 
 
-def run(*args):
-    subprocess.run([str(a) for a in args], check=True)
-
-
-def lay_out():
-    """Every folder that the agent scans is empty but for what we put there;
-    this checkout is seen as /root/khien, with a var/ of its own."""
-    run("ip", "link", "set", "lo", "up")
-    pathlib.Path("/run/khien-clone").mkdir(exist_ok=True)
-    run("mount", "--bind", ROOT, "/run/khien-clone")
-    for folder in EMPTY:
-        run("mount", "-t", "tmpfs", "tmpfs", folder)
-    os.chmod("/root", 0o700)
-    os.chmod("/tmp", 0o1777)
-    CLONE.mkdir()
-    run("mount", "--bind", "/run/khien-clone", CLONE)
-    run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", CLONE / "var")
-    pathlib.Path("/home/a").mkdir()
-
-
-class Command:
-    """script/server, until it says that all of it runs."""
+class Clone:
+    """A copy with a port of its own, whose policy scans one folder of ours
+    and nothing else of this machine."""
 
     def __init__(self):
-        self.process = subprocess.Popen(
-            [CLONE / "script/server"], text=True, stdout=subprocess.PIPE,
+        self.closed = pathlib.Path(tempfile.mkdtemp(prefix="khien-closed-"))
+        self.dir = self.closed / "khien"
+        self.home = self.closed / "home"
+        self.home.mkdir()
+        shutil.copytree(ROOT, self.dir, symlinks=True, ignore=LEFT_OUT)
+        policy = self.dir / "data/policy.json"
+        policy.write_text(json.dumps({
+            **json.loads(policy.read_text()), "paths": [str(self.home)]}))
+        self.port = free_port()
+        script = self.dir / "script/server"
+        text = script.read_text()
+        assert "\nport=8443\n" in text
+        script.write_text(text.replace("\nport=8443\n",
+                                       f"\nport={self.port}\n"))
+
+    def log(self, name):
+        return [json.loads(line) for line in
+                (self.dir / f"var/{name}.log").read_text().splitlines()]
+
+    def programs(self):
+        """{name: user id} of what runs from this copy."""
+        found = {}
+        for folder in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if os.readlink(folder / "exe").startswith(f"{self.dir}/"):
+                    name = os.readlink(folder / "exe").split("/")[-1]
+                    found[name] = folder.stat().st_uid
+            except OSError:
+                continue
+        return found
+
+    def run(self, *args):
+        return subprocess.run([self.dir / "script/server", *args], text=True,
+                              capture_output=True, timeout=120,
+                              env={**os.environ, "LC_ALL": "C.UTF-8"})
+
+    def start(self):
+        """(process, what it said until all of it ran)"""
+        process = subprocess.Popen(
+            [self.dir / "script/server"], text=True, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, start_new_session=True,
             env={**os.environ, "LC_ALL": "C.UTF-8"})
-        watchdog = threading.Timer(120, self.process.kill)
+        watchdog = threading.Timer(120, process.kill)
         watchdog.start()
-        self.said = ""
-        for line in self.process.stdout:
-            self.said += line
+        said = ""
+        for line in process.stdout:
+            said += line
             if "Ctrl-C" in line:
                 break
         watchdog.cancel()
-        if "Ctrl-C" not in self.said:
-            raise AssertionError(self.said)
+        if "Ctrl-C" not in said:
+            raise AssertionError(said)
+        return process, said
 
-    def interrupt(self):
-        """As the terminal does: the whole group hears it."""
-        os.killpg(self.process.pid, signal.SIGINT)
-        self.process.stdout.read()
-        return self.process.wait(60)
+    def close(self):
+        shutil.rmtree(self.closed, ignore_errors=True)
 
 
-class Person:
-    """A browser's side, over TLS with the authority made in var/."""
+class Person(Centre):
+    """What a browser needs of the centre that script/server set up."""
 
-    def __init__(self):
-        context = ssl.create_default_context(
-            cafile=CLONE / "var/centre/keys/ca.pem")
-        self.opener = urllib.request.build_opener(
-            urllib.request.HTTPSHandler(context=context),
-            urllib.request.HTTPCookieProcessor())
-        self.headers = {"Content-Type": "application/json"}
+    def __init__(self, clone):
+        self.dir, self.port = clone.dir, clone.port
+        self.login = "quantri"
 
-    def call(self, method, path, body=None):
-        data = None if body is None else json.dumps(body).encode()
-        question = urllib.request.Request(
-            URL + path, data, self.headers, method=method)
-        try:
-            with self.opener.open(question, timeout=30) as answer:
-                return answer.status, json.loads(answer.read() or b"{}")
-        except urllib.error.HTTPError as e:
-            return e.code, json.loads(e.read())
+    @property
+    def ca(self):
+        return self.dir / "var/centre/keys/ca.pem"
 
     def sign_in(self, password):
-        status, answer = self.call("POST", "/api/v1/session", {
-            "login": "quantri", "password": password})
-        if status == 201:
-            self.headers["X-CSRF-Token"] = answer["csrf"]
-        return status, answer
-
-    def detections(self):
-        return self.call("GET", "/api/v1/detections")[1]["rows"]
+        c = self.client()
+        a = c.call("POST", "/api/v1/session",
+                   {"login": self.login, "password": password})
+        c.csrf = a.json.get("csrf")
+        return c, a
 
 
-def programs():
-    """[(name, uid)] of ours that run: what was started by script/server."""
-    found = []
-    for folder in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-            name = pathlib.Path(words[0].decode()).name
-            if name.startswith("khien") and os.readlink(
-                    folder / "ns/net") == os.readlink("/proc/self/ns/net"):
-                found.append((name, folder.stat().st_uid))
-        except OSError:
-            continue
-    return found
-
-
-def inside():
-    lay_out()
-    check = unittest.TestCase()
-    file = pathlib.Path("/home/a/eicar.com")
-    file.write_bytes(EICAR)
-
-    first = Command()
-    password = re.search(r"Mật khẩu: +(\S+)", first.said)[1]
-    check.assertIn(URL, first.said)
-    check.assertIn("quantri", first.said)
-    check.assertNotIn(password, "".join(
-        p.read_text(errors="replace") for p in CLONE.glob("var/*.*")))
-    until(lambda: len(dict(programs())) == 3, what="agent, worker and centre run")
-    owners = dict(programs())
-    check.assertEqual(owners["khien-agent"], 0)
-    check.assertNotEqual(owners["khien-server"], 0)
-    check.assertNotEqual(owners["khien-server"], owners["khien-worker"])
-
-    person = Person()
-    check.assertEqual(person.sign_in(password)[1]["must_change"], True)
-    check.assertEqual(person.call("GET", "/api/v1/detections")[0], 403)
-    check.assertEqual(person.call("PUT", "/api/v1/password", {
-        "current": password, "password": PASSWORD})[0], 200)
-    rows = until(person.detections, what="EICAR is seen at the centre")
-    check.assertEqual([r["path"] for r in rows], [str(file)])
-    until(lambda: not file.exists(), what="EICAR is in quarantine")
-    computers = person.call("GET", "/api/v1/computers")[1]["rows"]
-    check.assertEqual(len(computers), 1, computers)
-
-    # A second one of it, at the same time, ends with a reason.
-    again = subprocess.run([CLONE / "script/server"], text=True,
-                           capture_output=True, timeout=120)
-    check.assertEqual(again.returncode, 3, again)
-    check.assertIn("8443", again.stderr)
-
-    # In order: the agent ended before the centre was told to.
-    check.assertEqual(first.interrupt(), 0)
-    check.assertEqual(programs(), [])
-    centre = (CLONE / "var/centre.log").read_text().splitlines()
-    agent = (CLONE / "var/agent.log").read_text().splitlines()
-    check.assertEqual(json.loads(centre[-1])["event"], "server.stopping")
-    check.assertEqual(json.loads(agent[-1])["event"], "agent.stopped")
-    check.assertLessEqual(json.loads(agent[-1])["time"],
-                          json.loads(centre[-1])["time"])
-
-    # It takes up where it was: same account, computer and detection.
-    second = Command()
-    check.assertNotIn("Mật khẩu:", second.said)
-    check.assertEqual(person.sign_in(PASSWORD)[1]["must_change"], False)
-    check.assertEqual(person.call("GET", "/api/v1/computers")[1]["rows"][0]
-                      ["agent"], computers[0]["agent"])
-    check.assertEqual(len(person.detections()), 1)
-
-    # Who lost the password gets another one.
-    lost = subprocess.run([CLONE / "script/server", "password", "quantri"],
-                          text=True, capture_output=True, timeout=120)
-    check.assertEqual(person.sign_in(PASSWORD)[0], 401)
-    password = re.search(r"^password (\S+)$", lost.stdout, re.M)[1]
-    check.assertEqual(person.sign_in(password)[1]["must_change"], True)
-
-    # A centre that falls over takes the agent along, and says so.
-    os.kill(next(int(f.name) for f in pathlib.Path("/proc").glob("[0-9]*")
-                 if (f / "cmdline").exists() and b"khien-server\0" in
-                 (f / "cmdline").read_bytes()), signal.SIGKILL)
-    text = second.process.stdout.read()
-    check.assertEqual(second.process.wait(60), 3)
-    check.assertIn("khien-server", text)
-    check.assertEqual(programs(), [])
+def interrupt(process):
+    """As the terminal does: the whole group hears it."""
+    os.killpg(process.pid, signal.SIGINT)
+    process.stdout.read()
+    return process.wait(60)
 
 
 class ServerCommand(unittest.TestCase):
+    def setUp(self):
+        self.clone = Clone()
+        self.addCleanup(self.clone.close)
+        self.person = Person(self.clone)
+        self.file = self.clone.home / "eicar.com"
+        self.file.write_bytes(EICAR)
+
     def test_it_runs_the_main_job_and_takes_up_where_it_was(self):
-        (ROOT / "var").mkdir(exist_ok=True)
-        sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
-        done = subprocess.run(
-            [*sudo, "unshare", "--mount", "--net", "--pid", "--fork",
-             "--mount-proc", sys.executable, __file__],
-            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            timeout=300)
-        self.assertEqual(done.returncode, 0, done.stdout)
+        process, said = self.clone.start()
+        self.addCleanup(process.kill)
+        computer = self.first_start(said)
+        self.not_twice_at_once()
+        self.assertEqual(interrupt(process), 0)
+        self.ended_in_order()
+
+        process, said = self.clone.start()
+        self.addCleanup(process.kill)
+        self.goes_on(said, computer)
+        self.replace_lost_password()
+        self.fall_over(process)
+
+    def first_start(self, said):
+        password = re.search(r"Mật khẩu: +(\S+)", said)[1]
+        self.assertIn(f"https://127.0.0.1:{self.clone.port}", said)
+        self.assertIn("quantri", said)
+        for file in self.clone.dir.glob("var/*.*"):
+            self.assertNotIn(password, file.read_text())
+        owners = until(lambda: (lambda p: len(p) == 3 and p)(
+            self.clone.programs()), what="agent, worker and centre run")
+        self.assertEqual(owners["khien-agent"], 0)
+        self.assertNotEqual(owners["khien-server"], 0)
+        self.assertNotEqual(owners["khien-server"], owners["khien-worker"])
+
+        c, a = self.person.sign_in(password)
+        self.assertTrue(a.json["must_change"])
+        self.assertEqual(c.get("/api/v1/detections").status, 403)
+        self.assertEqual(c.call("PUT", "/api/v1/password", {
+            "current": password, "password": PASSWORD}).status, 200)
+        rows = until(lambda: c.get("/api/v1/detections").json["rows"],
+                     what="EICAR is seen at the centre")
+        self.assertEqual([r["path"] for r in rows], [str(self.file)])
+        until(lambda: not self.file.exists(), what="it is in quarantine")
+        computers = c.get("/api/v1/computers").json["rows"]
+        self.assertEqual(len(computers), 1, computers)
+        return computers[0]["agent"]
+
+    def not_twice_at_once(self):
+        again = self.clone.run()
+        self.assertEqual(again.returncode, 3, again)
+        self.assertIn(str(self.clone.port), again.stderr)
+
+    def ended_in_order(self):
+        self.assertEqual(self.clone.programs(), {})
+        centre, agent = self.clone.log("centre"), self.clone.log("agent")
+        self.assertEqual(centre[-1]["event"], "server.stopping")
+        self.assertEqual(agent[-1]["event"], "agent.stopped")
+        self.assertLessEqual(agent[-1]["time"], centre[-1]["time"])
+
+    def goes_on(self, said, computer):
+        self.assertNotIn("Mật khẩu:", said)
+        c, a = self.person.sign_in(PASSWORD)
+        self.assertFalse(a.json["must_change"])
+        rows = c.get("/api/v1/computers").json["rows"]
+        self.assertEqual([r["agent"] for r in rows], [computer])
+        self.assertEqual(len(c.get("/api/v1/detections").json["rows"]), 1)
+
+    def replace_lost_password(self):
+        lost = self.clone.run("password", "quantri")
+        self.assertEqual(self.person.sign_in(PASSWORD)[1].status, 401)
+        password = re.search(r"^password (\S+)$", lost.stdout, re.M)[1]
+        self.assertTrue(self.person.sign_in(password)[1].json["must_change"])
+
+    def fall_over(self, process):
+        """A centre that falls takes the agent along, and it is said."""
+        for folder in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if os.readlink(folder / "exe") == \
+                        f"{self.clone.dir}/build/prog/khien-server":
+                    os.kill(int(folder.name), signal.SIGKILL)
+            except OSError:
+                continue
+        text = process.stdout.read()
+        self.assertEqual(process.wait(60), 3)
+        self.assertIn("khien-server", text)
+        self.assertEqual(self.clone.programs(), {})
 
 
 if __name__ == "__main__":
-    inside()
+    unittest.main()
