@@ -207,6 +207,7 @@ put_frame(const struct http_req *rq, json_t *data, const char *title)
 	json_put_text(data, "lang", span_of(i18n_lang(centre_lang(rq))));
 	json_put_text(data, "title", span_of(tr(rq, title)));
 	json_put_text(data, "path", span_of(rq->path));
+	json_put_text(data, "assets", span_of(centre_of(rq)->assets));
 	json_put_bool(data, "is_vi", strcmp(rq->lang, "vi") == 0);
 	json_put_text(data, "login", span_of(s == NULL ? "" : s->login));
 	json_put_text(data, "csrf", span_of(s == NULL ? "" : s->csrf));

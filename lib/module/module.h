@@ -40,6 +40,8 @@ struct centre {
 	const struct tab *tabs;
 	const char *url;      /* "https://host:8443", in enrolment tokens */
 	const char *data_dir; /* signature sets lie in DIR/sets */
+	const char
+	    *assets; /* version of style sheets and scripts; NULL: none */
 	struct span ca_cert, ca_key; /* PEM */
 	char ca_pin[65];             /* SHA-256 of its key, hex */
 	unsigned char sign_public[32], sign_secret[32];

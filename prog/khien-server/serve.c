@@ -106,6 +106,7 @@ verb_run(struct setup *s, int argc, char **argv)
 	if (open_assets(s, &assets, &ei) != OK)
 		return fail("assets", &ei);
 	opt.assets = assets;
+	s->centre.assets = assets_version(assets);
 	measure_days(&s->centre);
 	if (http_server_start(&opt, &srv, &ei) != OK) {
 		assets_free(assets);

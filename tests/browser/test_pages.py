@@ -233,6 +233,19 @@ class Pages(unittest.TestCase):
         b.go("/detections")
         self.assertEqual(b.path, "/signin")
 
+    def test_the_next_page_fetches_nothing_but_itself(self):
+        b = self.signed_in()
+        b.go("/")
+        b.go("/agencies")
+        fetched = b.run("""
+            return performance.getEntriesByType('resource')
+                .filter(e => /\\.(css|js)/.test(e.name))
+                .map(e => [e.name, e.transferSize]);""")
+        self.assertEqual(len(fetched), 3, fetched)
+        for name, size in fetched:
+            self.assertIn("?v=", name)
+            self.assertEqual(size, 0, name)
+
     # ---- lists ----
 
     def test_what_is_typed_filters_at_once_and_an_old_session_signs_in(self):
