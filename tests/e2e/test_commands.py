@@ -68,6 +68,22 @@ class Commands(unittest.TestCase):
             self.assertEqual(gone.returncode, 3)
             self.assertNotEqual(gone.stderr, "")
 
+    def test_a_damaged_state_is_named_and_left_as_it_is(self):
+        with centre_of_agents() as centre:
+            agent = Agent(centre, centre.verb("token", "TQ").strip())
+            self.addCleanup(agent.close)
+            file = agent.state / "agent.json"
+            whole = file.read_bytes()
+            for bad in (whole[:len(whole) // 2], b"", b"[]", b"\xff" * 99):
+                file.write_bytes(bad)
+                ended = run("khien-agent", "run", "--state", agent.state)
+                self.assertEqual(ended.returncode, 3, ended)
+                self.assertIn(f"{file} is damaged", ended.stderr)
+                self.assertEqual(file.read_bytes(), bad)
+            file.write_bytes(whole)
+            agent.start()
+            until(lambda: "last_sync" in agent.status(), what="it is heard")
+
 
 if __name__ == "__main__":
     unittest.main()
