@@ -3,7 +3,7 @@
 over TLS from agents with certificates (bench/fleet.c), on both databases.
 
 The peer is the database alone, given the same rows by as many clients, each
-row committed before the next: `ratio` is what the centre stores against that.
+row committed before the next.
 Agents, centre and database share this machine's processors.
 """
 import os
@@ -19,6 +19,7 @@ import uuid
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 from support.centre import BUILD, Centre, Postgres  # noqa: E402
+from common import begin, ratio  # noqa: E402
 
 AGENTS, SECONDS = 320, 5
 ROWS = (0, 1, 20)  # records in a sync; most syncs carry none
@@ -81,11 +82,12 @@ def compare(name, url, alone):
             print(f"{name:11} {rows:2} records a sync    {got}", flush=True)
             if rows > 0:
                 stored = int(re.search(r"(\d+) detections/s", got)[1])
-                print(f"ratio {name} {rows} records a sync: centre over TLS /"
-                      f" database alone {stored / alone:.2f}", flush=True)
+                ratio(f"{name} detections/s, {rows} a sync, over TLS",
+                      "rows/s of the database alone", stored / alone)
 
 
 def main():
+    begin()
     compare("sqlite", "", sqlite_alone())
     os.environ["KHIEN_POSTGRES_DURABLE"] = "1"
     postgres = Postgres()

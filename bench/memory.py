@@ -3,7 +3,7 @@
 agent that waits (PSS: shared pages are counted in parts).
 
 The peer is nginx, which keeps the same connections and knows nothing of whom
-it keeps them for; `ratio` above 1 means that the centre needs less.
+it keeps them for.
 """
 import pathlib
 import resource
@@ -15,6 +15,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
+from common import begin, ratio  # noqa: E402
 from support.agent import Agent, centre_of_agents  # noqa: E402
 from support.centre import BUILD, Centre, free_port  # noqa: E402
 
@@ -101,13 +102,14 @@ def agent():
 
 
 def main():
+    begin()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
     ours = centre()
     print(f"centre, a waiting agent     {ours / 1024:8.1f} KiB")
     theirs = nginx()
     print(f"nginx, a waiting client     {theirs / 1024:8.1f} KiB")
-    print(f"ratio memory a connection: nginx / centre {theirs / ours:.2f}")
+    ratio("centre, memory a waiting agent", "nginx", theirs / ours)
     parts = agent()
     for name, bytes_ in sorted(parts.items()):
         print(f"agent, {name:20} {bytes_ / 1e6:8.1f} MB")

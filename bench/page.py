@@ -3,7 +3,7 @@
 of 150 agencies, in Chromium with an empty cache.
 
 The peer is the same page as one finished file from nginx, over the same TLS:
-`ratio` is what making the page anew adds; 1.00 would be nothing.
+what making the page anew costs; 1.00 would be nothing.
 """
 import pathlib
 import shutil
@@ -14,6 +14,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
+from common import begin, ratio  # noqa: E402
 from support import province  # noqa: E402
 from support.centre import BUILD, Centre, PASSWORD, free_port  # noqa: E402
 from support.webdriver import Browser  # noqa: E402
@@ -76,6 +77,7 @@ def load(b, url):
 
 
 def main():
+    begin()
     with Centre() as centre:
         province.settle(centre)
         centre.stop()
@@ -111,8 +113,8 @@ def compare(b, centre, nginx, path):
     print(f"{path:12} {requests} requests {wire / 1000:6.1f} kB on the wire "
           f"({size / 1000:.0f} kB) first paint {paint:.0f} ms, "
           f"as a file {still:.0f} ms", flush=True)
-    print(f"ratio {path} first paint: centre / nginx file {paint / still:.2f},"
-          f" weight {wire / theirs[-1][1]:.2f}", flush=True)
+    ratio(f"{path} first paint", "a file from nginx", still / paint)
+    ratio(f"{path} weight", "a file from nginx", theirs[-1][1] / wire)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@
 #define DETECTIONS 200000
 #define DAYS       90
 #define ROUNDS     5
+#define ASKS       7 /* what is measured */
 
 struct bench {
 	struct centre c;
@@ -261,14 +262,16 @@ ask_sync(struct bench *b, struct http_req *rq, struct errinfo *ei)
 	return e;
 }
 
+/* Prints how long each takes; the first database leaves its times for the
+ * others to compare with. */
 static void
-measure(struct bench *b)
+measure(struct bench *b, const char *first, double *first_ms)
 {
 	static const struct {
 		const char *name;
 		enum err (*ask)(
 		    struct bench *, struct http_req *, struct errinfo *);
-	} asks[] = {
+	} asks[ASKS] = {
 		{ "overview", ask_overview },
 		{ "computers", ask_computers },
 		{ "detections", ask_detections },
@@ -296,11 +299,17 @@ measure(struct bench *b)
 		}
 		(void)printf("%-12s %-26s %8.2f ms\n", store_engine(b->c.store),
 		    asks[i].name, (double)best / 1e6);
+		if (first == NULL)
+			first_ms[i] = (double)best / 1e6;
+		else
+			(void)printf("ratio %9.2f  %s %s, against %s\n",
+			    first_ms[i] / ((double)best / 1e6),
+			    store_engine(b->c.store), asks[i].name, first);
 	}
 }
 
 static void
-run(const char *share, const char *url)
+run(const char *share, const char *url, const char *first, double *first_ms)
 {
 	static struct bench b;
 	struct store_options opt = { .url = url };
@@ -313,7 +322,7 @@ run(const char *share, const char *url)
 	need(i18n_open("", "en", &en, &ei), "English", &ei);
 	b.c.en = b.c.vi = en;
 	fill(&b, share);
-	measure(&b);
+	measure(&b, first, first_ms);
 	store_close(b.c.store);
 	i18n_free(en);
 }
@@ -321,11 +330,14 @@ run(const char *share, const char *url)
 int
 main(int argc, char **argv)
 {
+	double first_ms[ASKS] = { 0 };
+
 	if (argc < 3) {
 		(void)fprintf(stderr, "usage: bench_rooms SHARE URL...\n");
 		return 2;
 	}
-	for (int i = 2; i < argc; i++)
-		run(argv[1], argv[i]);
+	run(argv[1], argv[2], NULL, first_ms);
+	for (int i = 3; i < argc; i++)
+		run(argv[1], argv[i], "the first database", first_ms);
 	return 0;
 }

@@ -92,7 +92,8 @@ caller_main(void *arg)
 	return NULL;
 }
 
-static void
+/* Rows a second. */
+static double
 run_round(struct store *st, int callers, int rows)
 {
 	static struct caller all[CALLERS_MAX];
@@ -120,6 +121,7 @@ run_round(struct store *st, int callers, int rows)
 	    store_engine(st), callers, rows, (double)stored / seconds,
 	    (double)stored / rows / seconds);
 	(void)fflush(stdout);
+	return (double)stored / seconds;
 }
 
 static int
@@ -138,13 +140,23 @@ run_url(const char *url)
 	struct store *st = NULL;
 	struct errinfo ei = { 0 };
 	enum err e = store_open(&opt, &st, &ei);
+	double alone = 0;
 
 	if (e == OK)
 		e = store_migrate(st, "bench", migrations, &ei);
 	if (e != OK)
 		(void)fprintf(stderr, "%s\n", ei.msg);
-	for (size_t i = 0; e == OK && i < COUNT(rounds); i++)
-		run_round(st, rounds[i].callers, rounds[i].rows);
+	for (size_t i = 0; e == OK && i < COUNT(rounds); i++) {
+		double got = run_round(st, rounds[i].callers, rounds[i].rows);
+
+		if (i == 0)
+			alone = got;
+		else
+			(void)printf("ratio %9.2f  %s rows/s, %d callers x %d"
+				     " rows, against one caller, one row\n",
+			    got / alone, store_engine(st), rounds[i].callers,
+			    rounds[i].rows);
+	}
 	store_close(st);
 	return e != OK;
 }
