@@ -40,6 +40,7 @@ class Body:
         self.rng = rng
         self.items = []
         self.has_unequal = False
+        self.unequal_left = 4  # each triples the patterns; 256 is the limit
         for part in range(rng.choice((1, 1, 1, 2, 2, 3))):
             if part:
                 self.gap()
@@ -74,6 +75,9 @@ class Body:
                  self.rng.choice(options))
 
     def unequal(self):
+        if self.unequal_left == 0:
+            return
+        self.unequal_left -= 1
         self.has_unequal = True
         options = [self.rng.randbytes(w) for w in (2, 3, 5)]
         self.add("(" + "|".join(o.hex() for o in options) + ")",
