@@ -68,14 +68,27 @@ table_problem(struct table *t, size_t line, const char *column, const char *why,
 	return OK;
 }
 
-/* Spreadsheets write empty cells behind the last column. */
+/* Whether a cell at or behind `from` holds anything: spreadsheets write empty
+ * cells behind the last column, and empty rows behind the last one. */
 static bool
-too_wide(const struct table *t, const struct csv_row *row)
+holds(const struct csv_row *row, size_t from)
 {
-	for (size_t i = t->width; i < row->count; i++)
+	for (size_t i = from; i < row->count; i++)
 		if (span_trim(row->field[i]).len > 0)
 			return true;
 	return false;
+}
+
+/* What is wrong with the shape of a row, or NULL. */
+static const char *
+misshapen(const struct table *t, const struct csv_row *row)
+{
+	if (holds(row, t->width))
+		return N_("the row has more cells than the table has columns: "
+			  "text with commas stands in quotes");
+	return row->count < t->width
+	    ? N_("the row has fewer cells than the table has columns")
+	    : NULL;
 }
 
 enum err
@@ -87,10 +100,13 @@ table_next(struct table *t, struct csv_row *row, bool *more, struct errinfo *ei)
 		size_t line = t->csv.line;
 		enum err e = csv_next(&t->csv, t->arena, row, more, ei);
 
-		if (e == OK && *more && too_wide(t, row)) {
+		if (e == OK && *more) {
+			if (!holds(row, 0))
+				continue;
 			line = row->line;
-			why = N_("the row has more cells than the table has "
-				 "columns: text with commas stands in quotes");
+			why = misshapen(t, row);
+			if (why == NULL)
+				return OK;
 		} else if (e != ERR_SYNTAX && e != ERR_LIMIT) {
 			return e;
 		}

@@ -79,6 +79,8 @@ a_bad_table_of_agencies_names_its_rows_and_changes_nothing(void **state)
 		{ "ma,ten\nA,T\"ốt\nB,x\n", "0 0|2:" },
 		{ "ma,ten\nA,\"hai\ndòng\"\n", "0 0|2:name" },
 		{ "ma,ten\nA,x\nA,y\n", "0 0|3:code" },
+		/* one cell too few would put it at the top of the tree */
+		{ "ma,ten,cap_tren\nA,Tốt,\nB,Phòng\n,,\n\n", "0 0|3:" },
 		/* a comma too many; empty cells are what spreadsheets write */
 		{ "ma,ten\nA,Sở Y tế, tỉnh T\nB,,,\n", "0 0|2: 3:name" },
 		/* of every kind at once, in the order of the file */
@@ -174,7 +176,7 @@ a_bad_register_names_its_rows_and_changes_nothing(void **state)
 		    "0 0|3:agency 4:code 5:name 6:kind 7:mac" },
 		{ HEAD "T,1,x,server,00:11:22:aa:bb:cg\n", "0 0|2:mac" },
 		{ HEAD "T,1,x,server,\nT,\"2,x,server,\n", "0 0|3:" },
-		{ HEAD "T\n", "0 0|2:code" },
+		{ HEAD "T\n", "0 0|2:" },
 		{ HEAD "T,1,x,server,\nT,1,y,server,\n", "0 0|3:code" },
 		{ HEAD "T,1,a\x01"
 		       "b,server,\n",
