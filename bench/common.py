@@ -9,5 +9,5 @@ def begin():
 
 
 def ratio(what, peer, value):
-    """One comparison, in the one form: above 1, Khiên is the better."""
+    """One comparison, in the one form: above 1, `what` is the better."""
     print(f"ratio {value:9.2f}  {what}, against {peer}", flush=True)
