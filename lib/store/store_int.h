@@ -144,4 +144,9 @@ const struct sql_word *store_words(const struct store *st);
 bool store_partitioned(const struct store *st);
 int64_t store_now_ms(const struct store *st);
 
+/* ---- SQLite ---- */
+
+struct sqlite3;
+int lite_add_lower(struct sqlite3 *db); /* a result code of SQLite */
+
 #endif

@@ -180,13 +180,15 @@ set_up(struct lite *l, int patience_ms, bool writer, struct errinfo *ei)
 	static const char for_reader[] = "PRAGMA query_only = ON;"
 					 "PRAGMA cache_size = -16384;";
 	enum err e;
+	int rc;
 
 	(void)sqlite3_extended_result_codes(l->db, 1);
 	(void)sqlite3_busy_timeout(l->db, patience_ms);
 	(void)sqlite3_db_config(l->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	(void)sqlite3_db_config(l->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	(void)sqlite3_db_config(l->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
-	e = lite_run(&l->base, common, ei);
+	rc = lite_add_lower(l->db);
+	e = rc == SQLITE_OK ? lite_run(&l->base, common, ei) : fail(l, rc, ei);
 	if (e == OK && writer)
 		e = check_length(l, ei);
 	if (e == OK)

@@ -465,10 +465,57 @@ a_reader_may_not_write(void **state)
 	store_close(st);
 }
 
+/* ---- letters --------------------------------------------------------------- */
+
+static enum err
+lower_letters(struct sql *q, void *arg, struct errinfo *ei)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{ "", "" },
+		{ "ABC-xyz 09 [@]", "abc-xyz 09 [@]" },
+		{ "SỞ ĐỊA CHÍNH", "sở địa chính" },
+		{ "Ưu Ớt ĂẮẰẲẴẶ Ỹ", "ưu ớt ăắằẳẵặ ỹ" },
+		{ "\xf0\x9f\x9b\xa1 \xe2\x82\xac",
+		    "\xf0\x9f\x9b\xa1 \xe2\x82\xac" },
+	};
+
+	(void)arg;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		int64_t same = 0;
+
+		WANT_OK(sql_get_int(q, &same, ei,
+		    "SELECT count(*) FROM places WHERE lower(?1) = ?2"
+		    " OR name = ''",
+		    SQL_STR(cases[i].text), SQL_STR(cases[i].want)));
+		if (same != 1)
+			return err_set(
+			    ei, ERR_UNSUPPORTED, "lower(%s)", cases[i].text);
+	}
+	return OK;
+}
+
+static enum err
+one_place_and_letters(struct sql *q, void *arg, struct errinfo *ei)
+{
+	struct place p = { .name = "a place" };
+
+	WANT_OK(add_place(q, &p, ei));
+	return lower_letters(q, arg, ei);
+}
+
+static void
+letters_of_vietnamese_have_their_small_ones(void **state)
+{
+	in_write(state, one_place_and_letters, NULL);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(letters_of_vietnamese_have_their_small_ones),
 		cmocka_unit_test(values_come_back_as_they_were_stored),
 		cmocka_unit_test(computed_columns_read_the_same),
 		cmocka_unit_test(text_that_is_not_utf8_is_refused),
