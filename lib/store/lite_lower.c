@@ -67,9 +67,10 @@ lower(sqlite3_context *context, int count, sqlite3_value **values)
 
 		if ((unsigned char)c >= 0x80)
 			n = span_utf8_step(s);
+		else if (c >= 'A' && c <= 'Z')
+			c = (char)(c + ('a' - 'A'));
 		if (n == 1)
-			buf_char(
-			    &out, c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c);
+			buf_char(&out, c);
 		else if (n > 1)
 			encode(&out, towlower_l(decode(s.ptr, n), letters));
 		else
