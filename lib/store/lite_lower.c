@@ -69,9 +69,7 @@ lower(sqlite3_context *context, int count, sqlite3_value **values)
 			n = span_utf8_step(s);
 		else if (c >= 'A' && c <= 'Z')
 			c = (char)(c + ('a' - 'A'));
-		if (n == 1)
-			buf_char(&out, c);
-		else if (n > 1)
+		if (n > 1)
 			encode(&out, towlower_l(decode(s.ptr, n), letters));
 		else
 			buf_char(&out, c);
