@@ -16,8 +16,9 @@
 #define EXE_SECTIONS_MAX 96u
 #define EXE_DIRS         16u
 
-/* `raw` and `raw_size` lie in the object: PE sections are aligned and cut to
- * it, those of ELF and Mach-O may be cut to nothing. */
+/* Of PE `raw` is rounded down and `raw_size` up to the alignment of the file,
+ * then cut to the object; a section that begins behind its end keeps `raw`
+ * and has no size.  Of ELF and Mach-O they are what the file claims. */
 struct exe_section {
 	uint64_t raw, raw_size; /* file offset, bytes */
 	uint64_t va, va_size;   /* PE: relative to the image base */
@@ -34,23 +35,30 @@ struct exe {
 	bool big;           /* big-endian */
 	bool pe32plus;
 	bool has_entry;
-	uint64_t entry; /* FILE offset of the entry point */
+	/* PE: section hashes (.mdb), imports and unpackers apply.  So they do
+	 * to some files of which exe_parse() says false. */
+	bool has_sections;
+	uint64_t entry; /* FILE offset of the entry point, 0 if it has none */
 	uint64_t image_base;
 	uint64_t overlay;  /* file offset where the last section's data ends */
-	uint32_t sections; /* NumberOfSections; may be over the maximum */
-	uint32_t listed;   /* how many of them are in section[] */
-	struct exe_section section[EXE_SECTIONS_MAX];
-	struct exe_section last; /* the last one, listed or not */
+	uint32_t sections; /* NumberOfSections */
+	struct exe_section section[EXE_SECTIONS_MAX]; /* the first of them */
 
 	/* PE alone, 0 otherwise. */
 	uint64_t header;       /* file offset of "PE\0\0" */
-	uint64_t header_image; /* below this an RVA is a file offset */
-	uint32_t checksum_at;  /* file offset of CheckSum */
-	uint32_t dirs_at;      /* file offset of the data directories */
+	uint32_t header_image; /* below this an RVA is a file offset */
+	uint32_t section_align, file_align; /* as used here; 0: none */
+	uint64_t checksum_at;               /* file offset of CheckSum */
+	uint64_t dirs_at; /* file offset of the data directories */
 	uint32_t dirs;
 	uint16_t machine, subsystem, characteristics;
 	uint32_t timestamp;
 	struct exe_dir dir[EXE_DIRS];
+
+	/* Where the tables stand in the file. */
+	uint64_t sections_at; /* Mach-O: load commands */
+	uint64_t segments_at; /* ELF: program headers */
+	uint32_t segments;    /* Mach-O: number of load commands */
 };
 
 /* False when the headers cannot be used: then signatures that speak of entry
@@ -58,14 +66,15 @@ struct exe {
  * if need be. */
 bool exe_parse(struct span object, struct exe *out);
 
-/* Section number i as in Sx and SEx; false if it is none or was not kept (one
- * between the 96th and the last). */
-bool exe_section_find(const struct exe *x, uint64_t i, struct exe_section *out);
+/* Section number i as in Sx and SEx, also behind those in section[]; false if
+ * there is none. */
+bool exe_section_find(struct span object, const struct exe *x, uint64_t i,
+    struct exe_section *out);
 
-/* The file offset of a virtual address (PE: an RVA); false if no byte of the
- * file stands there. */
+/* The file offset of a virtual address (PE: an RVA); false if no header or
+ * section puts a byte of the file there. */
 bool
-exe_offset(const struct exe *x, struct span object, uint64_t va, uint64_t *out);
+exe_offset(struct span object, const struct exe *x, uint64_t va, uint64_t *out);
 
 /* ---- PE ----------------------------------------------------------------- */
 

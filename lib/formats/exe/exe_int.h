@@ -1,0 +1,38 @@
+#ifndef FORMATS_EXE_INT_H
+#define FORMATS_EXE_INT_H
+
+#include "formats/bytes.h"
+#include "formats/exe/exe.h"
+
+/* What each of the three formats does for exe.c. */
+bool pe_parse(struct span object, struct exe *x);
+bool pe_section(
+    struct span object, const struct exe *x, uint64_t i, struct exe_section *s);
+bool
+pe_offset(struct span object, const struct exe *x, uint64_t rva, uint64_t *out);
+bool elf_parse(struct span object, struct exe *x);
+bool elf_section(
+    struct span object, const struct exe *x, uint64_t i, struct exe_section *s);
+bool
+elf_offset(struct span object, const struct exe *x, uint64_t va, uint64_t *out);
+bool macho_parse(struct span object, struct exe *x);
+bool macho_section(
+    struct span object, const struct exe *x, uint64_t i, struct exe_section *s);
+bool macho_offset(
+    struct span object, const struct exe *x, uint64_t va, uint64_t *out);
+
+/* Takes the first sections into x->section and finds where their data ends,
+ * not behind the object. */
+void exe_sections_note(
+    struct exe *x, struct span object, uint64_t i, const struct exe_section *s);
+
+/* Numbers in the byte order of the file; as bytes.h where there are none. */
+bool
+exe_u16(struct span object, const struct exe *x, uint64_t at, uint16_t *out);
+bool
+exe_u32(struct span object, const struct exe *x, uint64_t at, uint32_t *out);
+/* An address: 4 or 8 bytes, by the width of the file. */
+bool
+exe_word(struct span object, const struct exe *x, uint64_t at, uint64_t *out);
+
+#endif
