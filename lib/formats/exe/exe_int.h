@@ -26,6 +26,29 @@ bool macho_offset(
 void exe_sections_note(
     struct exe *x, struct span object, uint64_t i, const struct exe_section *s);
 
+/* ---- PE ------------------------------------------------------------------ */
+
+/* How many RVAs may be looked up in this file: each costs a walk over its
+ * sections, of which there may be 65,535. */
+uint32_t pe_lookups_max(const struct exe *x);
+
+/* A leaf of the resource directory: three levels, as Windows makes them.
+ * Names that are strings have their top bit set. */
+struct pe_resource {
+	uint32_t type, name, language;
+	struct span data; /* empty if it does not lie in the file */
+};
+#define PE_RESOURCE_ANY UINT32_MAX
+typedef bool pe_resource_fn(void *arg, const struct pe_resource *r);
+/* Those of one type, or of any, and one name, or any, in the order of the
+ * file, until `fn` says false or the limit is reached. */
+void pe_resources_walk(struct span object, const struct exe *x, uint32_t type,
+    uint32_t name, pe_resource_fn *fn, void *arg);
+
+/* The name, in lower case, of a function that is imported by number, or NULL.
+ * `library`: lower case, with ".dll". */
+const char *pe_ordinal_find(struct span library, uint16_t number);
+
 /* Numbers in the byte order of the file; as bytes.h where there are none. */
 bool
 exe_u16(struct span object, const struct exe *x, uint64_t at, uint16_t *out);
