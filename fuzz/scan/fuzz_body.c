@@ -10,7 +10,7 @@ struct witness {
 };
 
 static bool
-is_option(const struct body *b, const struct set_special *sp, unsigned fill)
+is_option(const struct body *b, const struct body_special *sp, unsigned fill)
 {
 	const char *option = b->options.ptr + sp->bytes;
 
@@ -28,7 +28,7 @@ is_option(const struct body *b, const struct set_special *sp, unsigned fill)
 /* Bytes that the special accepts; false when none were found. */
 static bool
 fill_special(
-    const struct body *b, const struct set_special *sp, unsigned char *out)
+    const struct body *b, const struct body_special *sp, unsigned char *out)
 {
 	unsigned fill = 0;
 
@@ -46,11 +46,11 @@ fill_special(
 static bool
 make_object(const struct body *b, struct buf *out)
 {
-	const struct set_special *sp =
-	    (const struct set_special *)(const void *)b->specials.ptr;
+	const struct body_special *sp =
+	    (const struct body_special *)(const void *)b->specials.ptr;
 
 	for (uint32_t i = 0; i < b->parts; i++) {
-		const struct set_part *part = &b->part[i];
+		const struct body_part *part = &b->part[i];
 		size_t at;
 
 		if (out->len + part->gap_min + part->len > WITNESS_MAX)

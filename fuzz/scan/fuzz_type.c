@@ -1,5 +1,6 @@
 #include "fuzz/scan/fuzz_scan.h"
 
+#include "formats/magic.h"
 #include "scan/type.h"
 
 /* Any bytes have a type; a zip at the end begins before it ends.  Normalised text has no capital, no control
@@ -13,7 +14,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct buf once = buf_make(TEXT_NORMAL_MAX),
 		   twice = buf_make(TEXT_NORMAL_MAX);
 
-	assert((unsigned)type_target(s) < TARGETS);
+	assert((unsigned)format_of(s) < FORMATS);
 	assert((unsigned)type_pack(s) <= PACK_STREAM);
 	for (int loose = 0; loose < 2; loose++)
 		if (type_zip_at_end(s, loose != 0, &zip))

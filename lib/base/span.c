@@ -185,19 +185,29 @@ hex_encode(const void *bytes, size_t n, char *out)
 	out[2 * n] = '\0';
 }
 
-#define NOT_HEX 16u
-
-static unsigned
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return (unsigned)(c - '0');
-	if (c >= 'a' && c <= 'f')
-		return (unsigned)(c - 'a' + 10);
-	if (c >= 'A' && c <= 'F')
-		return (unsigned)(c - 'A' + 10);
-	return NOT_HEX;
-}
+/* One more than the value of a hex digit; 0: not one. */
+static const unsigned char hex_digits[256] = { ['0'] = 1,
+	['1'] = 2,
+	['2'] = 3,
+	['3'] = 4,
+	['4'] = 5,
+	['5'] = 6,
+	['6'] = 7,
+	['7'] = 8,
+	['8'] = 9,
+	['9'] = 10,
+	['a'] = 11,
+	['b'] = 12,
+	['c'] = 13,
+	['d'] = 14,
+	['e'] = 15,
+	['f'] = 16,
+	['A'] = 11,
+	['B'] = 12,
+	['C'] = 13,
+	['D'] = 14,
+	['E'] = 15,
+	['F'] = 16 };
 
 enum err
 hex_decode(struct span s, void *bytes, size_t n)
@@ -207,10 +217,13 @@ hex_decode(struct span s, void *bytes, size_t n)
 	if (s.len != 2 * n)
 		return ERR_SYNTAX;
 	for (size_t i = 0; i < s.len; i++)
-		if (hex_digit(s.ptr[i]) == NOT_HEX)
+		if (hex_digits[(unsigned char)s.ptr[i]] == 0)
 			return ERR_SYNTAX;
-	for (size_t i = 0; i < n; i++)
-		p[i] = (unsigned char)(hex_digit(s.ptr[2 * i]) << 4 |
-		    hex_digit(s.ptr[2 * i + 1]));
+	for (size_t i = 0; i < n; i++) {
+		unsigned high = hex_digits[(unsigned char)s.ptr[2 * i]];
+		unsigned low = hex_digits[(unsigned char)s.ptr[2 * i + 1]];
+
+		p[i] = (unsigned char)((high - 1) << 4 | (low - 1));
+	}
 	return OK;
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "scan/mask.h"
+
 #define FIXED_GAP_MAX 128u /* a {n} below this is n times ?? */
 #define BRACKET_MAX   32u
 
@@ -32,7 +34,7 @@ body_clear(struct body *b)
 	body_init(b);
 }
 
-static struct set_part *
+static struct body_part *
 current(struct parser *p)
 {
 	return &p->body->part[p->body->parts - 1];
@@ -41,7 +43,7 @@ current(struct parser *p)
 static enum err
 put_byte(struct parser *p, unsigned value, unsigned mask, struct errinfo *ei)
 {
-	struct set_part *part = current(p);
+	struct body_part *part = current(p);
 
 	if (part->len == PART_MAX)
 		return err_set(
@@ -63,11 +65,10 @@ begin_part(struct parser *p, uint32_t min, uint32_t max, bool bracket,
 	if (b->parts > 0 && current(p)->len == 0)
 		return err_set(ei, ERR_SYNTAX, "gap without bytes before it");
 	p->bracket[b->parts] = bracket;
-	b->part[b->parts++] = (struct set_part){
+	b->part[b->parts++] = (struct body_part){
 		.bytes = (uint32_t)b->bytes.len,
-		.masks = (uint32_t)b->masks.len,
 		.special =
-		    (uint32_t)(b->specials.len / sizeof(struct set_special)),
+		    (uint32_t)(b->specials.len / sizeof(struct body_special)),
 		.gap_min = min,
 		.gap_max = max,
 	};
@@ -146,7 +147,7 @@ static enum err
 parse_group(struct parser *p, bool negated, struct errinfo *ei)
 {
 	struct body *b = p->body;
-	struct set_special sp = {
+	struct body_special sp = {
 		.at = current(p)->len,
 		.bytes = (uint32_t)b->options.len,
 		.negated = negated,
@@ -194,10 +195,10 @@ parse_next(struct parser *p, struct errinfo *ei)
 
 /* The longest run of fixed bytes is what the matcher looks for. */
 static void
-set_pivot(const struct body *b, struct set_part *part)
+set_pivot(const struct body *b, struct body_part *part)
 {
 	const unsigned char *mask =
-	    (const unsigned char *)b->masks.ptr + part->masks;
+	    (const unsigned char *)b->masks.ptr + part->bytes;
 	uint32_t run = 0;
 
 	for (uint32_t i = 0; i < part->len; i++) {
@@ -215,7 +216,7 @@ finish(struct parser *p, struct errinfo *ei)
 	struct body *b = p->body;
 
 	for (uint32_t i = 0; i < b->parts; i++) {
-		struct set_part *part = &b->part[i];
+		struct body_part *part = &b->part[i];
 		bool single =
 		    part->len == 1 && (p->bracket[i] || p->bracket[i + 1]);
 
@@ -229,8 +230,7 @@ finish(struct parser *p, struct errinfo *ei)
 		if (part->pivot_len < (single ? 1 : 2))
 			return err_set(ei, ERR_SYNTAX,
 			    "part %u has no two fixed bytes in a row", i + 1);
-		if (part->pivot_len == part->len)
-			part->masks = NO_MASK;
+		part->masked = part->pivot_len != part->len;
 	}
 	return OK;
 }
@@ -260,62 +260,136 @@ body_parse(struct span text, struct body *b, struct errinfo *ei)
 	return e;
 }
 
-/* How common a byte is in ordinary files, roughly: programs are full of
- * zeros and a few opcodes, text of small letters. */
+static void
+fold(struct buf *b, const struct buf *masks)
+{
+	for (size_t i = 0; i < b->len; i++)
+		if (b->ptr[i] >= 'A' && b->ptr[i] <= 'Z' &&
+		    (masks == NULL || masks->ptr[i] == '\xff'))
+			b->ptr[i] = (char)(b->ptr[i] + 'a' - 'A');
+}
+
+void
+body_fold(struct body *b)
+{
+	fold(&b->bytes, &b->masks);
+	fold(&b->options, NULL);
+}
+
+/* ---- as a record ---------------------------------------------------------------- */
+
+/* A row of literals of `len` bytes each, masked. */
+static void
+write_literals(struct buf *out, struct span s, size_t len)
+{
+	for (size_t i = 0; i < s.len; i++)
+		buf_char(
+		    out, (char)mask_byte((unsigned char)s.ptr[i], i % len));
+}
+
+static void
+write_special(
+    const struct body *b, const struct body_special *sp, struct buf *out)
+{
+	struct span options = { b->options.ptr + sp->bytes,
+		(size_t)sp->len * sp->count };
+
+	write_number(out, sp->at);
+	write_number(out, sp->len);
+	write_number(out, sp->count);
+	write_number(out, sp->negated);
+	write_literals(out, options, sp->len);
+}
+
+static void
+write_part(const struct body *b, const struct body_part *p, struct buf *out)
+{
+	const struct body_special *sp =
+	    (const struct body_special *)(const void *)b->specials.ptr;
+
+	write_number(out, p->gap_min);
+	write_number(out, p->gap_max);
+	write_number(out, p->len);
+	write_number(out, p->pivot);
+	write_number(out, p->pivot_len);
+	write_number(out,
+	    (p->masked ? FORM_MASKS : 0) |
+		(p->specials > 0 ? FORM_SPECIALS : 0));
+	write_literals(
+	    out, (struct span){ b->bytes.ptr + p->bytes, p->len }, p->len);
+	if (p->masked)
+		buf_add(out, b->masks.ptr + p->bytes, p->len);
+	if (p->specials > 0)
+		write_number(out, p->specials);
+	for (uint32_t i = 0; i < p->specials; i++)
+		write_special(b, &sp[p->special + i], out);
+}
+
+void
+body_write(const struct body *b, unsigned flags, struct buf *out)
+{
+	write_number(out, flags);
+	write_number(out, b->parts);
+	for (uint32_t i = 0; i < b->parts; i++)
+		write_part(b, &b->part[i], out);
+}
+
+/* ---- anchors -------------------------------------------------------------------- */
+
+/* How rare a byte is in ordinary files, in bits, roughly: programs are full
+ * of zeros and a few opcodes, text of small letters. */
 static unsigned
-commonness(unsigned char c)
+rarity(unsigned char c)
 {
 	static const unsigned char opcodes[] = { 0x0f, 0x24, 0x48, 0x44, 0x4c,
 		0x85, 0x89, 0x8b, 0x8d, 0xc0, 0xe8, 0x01, 0x83, 0x08, 0x10 };
 
 	if (c == 0)
-		return 12;
+		return 1;
 	if (c == 0xff || c == 0xcc || c == 0x90 || c == ' ')
-		return 8;
-	if (memchr(opcodes, c, sizeof(opcodes)) != NULL)
-		return 5;
-	if ((c >= 'a' && c <= 'z') || c == '\n' || c == '.' || c == '/')
+		return 2;
+	if (memchr(opcodes, c, sizeof(opcodes)) != NULL ||
+	    (c >= 'a' && c <= 'z') || c == '\n' || c == '.' || c == '/')
 		return 4;
-	return c < 0x80 ? 2 : 1;
+	return c < 0x80 ? 6 : 7;
 }
 
 static unsigned
-window_cost(const unsigned char *p, uint32_t width)
+window_bits(const unsigned char *p, uint32_t width)
 {
-	unsigned cost = 0;
+	unsigned bits = 0;
 
-	for (uint32_t i = 0; i < width; i++) {
-		cost += commonness(p[i]);
-		if (i > 0 && p[i] == p[i - 1])
-			cost += 6;
-	}
-	return cost;
+	for (uint32_t i = 0; i < width; i++)
+		if (i == 0 || p[i] != p[i - 1])
+			bits += rarity(p[i]);
+	return bits;
 }
 
 static bool
 anchor_of_width(const struct body *b, uint32_t width, struct body_anchor *out)
 {
-	unsigned best = UINT32_MAX;
+	bool any = false;
 
 	for (uint32_t i = 0; i < b->parts; i++) {
-		const struct set_part *part = &b->part[i];
+		const struct body_part *part = &b->part[i];
 		const unsigned char *bytes =
 		    (const unsigned char *)b->bytes.ptr + part->bytes;
 
 		for (uint32_t at = part->pivot;
 		     at + width <= part->pivot + part->pivot_len; at++) {
-			unsigned cost = window_cost(bytes + at, width);
+			unsigned bits = window_bits(bytes + at, width);
 
-			if (cost >= best)
+			if (any && bits <= out->bits)
 				continue;
-			best = cost;
-			*out = (struct body_anchor){
-				.width = width, .part = i, .at = at
-			};
+			any = true;
+			*out = (struct body_anchor){ .width = width,
+				.part = i,
+				.at = at,
+				.bits = bits };
 			memcpy(&out->literal, bytes + at, width);
 		}
 	}
-	return best != UINT32_MAX;
+	return any;
 }
 
 bool

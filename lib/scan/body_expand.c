@@ -20,7 +20,7 @@ static const struct marker markers[] = {
 struct expansion {
 	body_variant_fn *fn;
 	void *arg;
-	uint8_t edges;
+	unsigned edges;
 	bool lead;
 	unsigned variants;
 };
@@ -269,8 +269,8 @@ body_expand(
 
 		if ((at_start && head == NULL) || (at_end && tail == NULL))
 			continue;
-		x.edges = (uint8_t)((at_start ? EDGE_START : 0) |
-		    (at_end ? EDGE_END : 0));
+		x.edges = (at_start ? VARIANT_EDGE_START : 0) |
+		    (at_end ? VARIANT_EDGE_END : 0);
 		e = expand_ends(
 		    &x, text, at_start ? NULL : head, at_end ? NULL : tail, ei);
 	}

@@ -2,6 +2,7 @@
 #define SCAN_BUILD_INT_H
 
 #include "scan/body.h"
+#include "scan/record.h"
 #include "scan/scan.h"
 
 /* What a set is made of, while it is collected.  The bufs hold arrays of
@@ -11,15 +12,27 @@
 #define BUILD_BYTES    (UINT32_MAX - 4096u) /* offsets are 32 bits */
 #define BUILD_ROWS     ((size_t)1 << 36)    /* bytes of a table */
 #define RULES_TEXT_MAX (256u << 20)
+#define FIELDS_MAX     80u /* a logical signature has 3 and its subs */
 
-struct hash_row {
-	unsigned char digest[HASH_LEN_MAX];
-	uint64_t size;
-	uint32_t name, source;
-};
 struct rule_file {
 	char *name;
 	char *text; /* NUL-ended */
+};
+
+/* An anchor on its way into the filters of its target. */
+struct anchor_row {
+	uint64_t hash;
+	struct set_anchor anchor;
+	uint32_t target, filter; /* index of its width */
+};
+struct always_row {
+	uint32_t sig, target;
+};
+
+/* Texts that are kept once: offsets in `texts`, found by their hash. */
+struct text_index {
+	uint32_t *slot; /* 0: free */
+	size_t size, used;
 };
 
 struct scan_builder {
@@ -27,29 +40,102 @@ struct scan_builder {
 	void *arg;
 	struct scan_counts counts;
 	struct buf texts; /* NUL-ended, from offset 1 on */
-	struct buf hash[HASH_USES][HASH_KINDS]; /* struct hash_row */
-	struct buf patterns;                    /* struct set_pattern */
-	struct buf parts;                       /* struct set_part */
-	struct buf specials;                    /* struct set_special */
-	struct buf bytes;
-	struct buf anchors[FILTERS]; /* struct set_anchor */
-	struct buf rules;            /* struct rule_file */
+	struct text_index index;
+	struct buf sources;                     /* uint32_t */
+	struct buf hash[HASH_USES][HASH_KINDS]; /* rows as in the set, with the
+						   whole digest in front */
+	struct buf records;
+	struct buf anchors; /* struct anchor_row */
+	struct buf always;  /* struct always_row */
+	struct buf ignored; /* struct ignored_name */
+	struct buf rules;   /* struct rule_file */
 	size_t rules_size;
-	struct body body; /* scratch */
-	const char *file; /* the one being added */
-	uint32_t source;  /* its name in `texts` */
+	struct sig_draft *draft; /* scratch of build_sig.c */
+	const char *file;        /* the one being added */
+	uint32_t source;         /* its index in `sources` */
 	size_t line;
+	struct span text; /* the line itself */
 };
+#define BUILD_HASH_ROW(digest_len) ((digest_len) + sizeof(struct set_hash))
 
 extern const uint32_t filter_widths[FILTERS];
+
+/* ---- build.c ---------------------------------------------------------------- */
 
 /* Counts the line and tells the caller of the builder. */
 void build_problem(struct scan_builder *b, size_t line, const char *reason);
 /* Offset of a copy of `s` in the texts, 0 when they are full. */
 uint32_t build_text(struct scan_builder *b, struct span s);
+/* The name of the file being added, without its folder. */
+const char *build_source_text(const struct scan_builder *b);
+/* The name of a signature from the file being added. */
+enum err build_name(struct scan_builder *b, struct span name,
+    struct set_name *out, struct errinfo *ei) MUST_USE;
+/* Fields between `sep`; FIELDS_MAX + 1 when there are more. */
+size_t
+build_split(struct span line, char sep, struct span fields[FIELDS_MAX + 1]);
+/* "minFL[:maxFL]" from field `at` on.  An empty field says nothing. */
+enum err build_level(const struct span *f, size_t n, size_t at, bool *fits,
+    struct errinfo *ei) MUST_USE;
+/* Whether an .ign2 file takes this signature out. */
+bool build_is_ignored(const struct scan_builder *b, struct span name);
 
-/* rules.c: check that a YARA file compiles; counts its rules or its
- * problems. */
+/* A line of one format.  What is not wanted here (a level, an ignored name)
+ * is counted by the function itself and is OK. */
+typedef enum err
+line_fn(struct scan_builder *b, struct span line, struct errinfo *ei);
+
+/* ---- build_hash.c, build_ndb.c, build_ldb.c, build_ignore.c ----------------- */
+
+line_fn add_hit, add_allowed, add_section, add_import, add_body, add_old_body,
+    add_logical, add_ignored;
+
+/* ---- build_sig.c: from text to record --------------------------------------- */
+
+struct sig_draft *draft_new(void); /* NULL: memory */
+void draft_free(struct sig_draft *d);
+/* Begins a signature; its subs follow, in order. */
+void draft_begin(
+    struct sig_draft *d, const struct set_name *name, enum set_target target);
+void draft_target(struct sig_draft *d, enum set_target target);
+struct buf *draft_conditions(struct sig_draft *d);
+/* A body signature's place and text, with modifiers as VARIANT_* and
+ * DRAFT_*. */
+#define DRAFT_WIDE  64u
+#define DRAFT_ASCII 128u
+enum err draft_body(struct sig_draft *d, const struct sig_place *place,
+    struct span text, unsigned flags, struct errinfo *ei) MUST_USE;
+/* A sub of another kind, encoded; `needs` are the subs of which one matches
+ * whenever it does. */
+enum err draft_sub(struct sig_draft *d, struct span encoded, uint64_t needs,
+    struct errinfo *ei) MUST_USE;
+/* Adds it to the builder.  `needs`: bits of the subs of which one matches
+ * whenever the signature does; 0: no such subs.  `expression` is empty for
+ * a body signature. */
+enum err draft_end(struct scan_builder *b, struct sig_draft *d,
+    struct span expression, uint64_t needs, struct errinfo *ei) MUST_USE;
+/* How dear it is to look for these subs: how often one of them would be met
+ * in 2^-n of all places, as a sum. */
+double draft_cost(const struct sig_draft *d, uint64_t subs);
+uint32_t draft_subs(const struct sig_draft *d);
+
+/* "*", "n", "EOF-n", "EP+n", ..., each but the first with ",maxshift". */
+enum err
+place_parse(struct span s, struct sig_place *out, struct errinfo *ei) MUST_USE;
+enum err
+target_parse(struct span s, enum set_target *out, struct errinfo *ei) MUST_USE;
+
+/* ---- build_expression.c ------------------------------------------------------- */
+
+/* Compiles "0&(1|2)>3,2" as record.h says.  *needs: the cheapest subs of
+ * which one matches whenever it holds, 0 when there are none. */
+enum err
+expression_compile(const struct sig_draft *d, uint32_t subs, struct span text,
+    struct buf *out, uint64_t *needs, struct errinfo *ei) MUST_USE;
+
+/* ---- YARA: rules_build.c ------------------------------------------------------ */
+
+/* Check that a YARA file compiles; counts its rules or its problems. */
 enum err build_rules_add(
     struct scan_builder *b, struct span text, struct errinfo *ei) MUST_USE;
 /* Compiles all that were added into libyara's stream. */

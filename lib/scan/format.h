@@ -6,14 +6,24 @@
 /* The compiled set on disk.  Everything is an index or an offset, so that
  * the file is used where it is mapped, whatever its address; numbers are in
  * the byte order of x86 and ARM (little endian), and the format number reads
- * wrong elsewhere.  set.c checks each of them once, when the set is opened;
- * the matchers trust them afterwards. */
+ * wrong elsewhere.
+ *
+ *	head      SET_HEAD bytes: struct set_header, struct set_directory, zeros
+ *	data      the regions
+ *	digests   SHA-256 of each SET_CHUNK bytes of data, the last cut short
+ *
+ * The header's digest covers the rest of the head and the digests, these
+ * cover the data.  So opening a set reads little of it, and each chunk is
+ * checked before its first use (set.c).  What is read after that is still
+ * looked at with care where it is decoded (record.h): the digests tell what
+ * a disk has damaged, not what a builder has got wrong. */
 
 #define SET_MAGIC  "KHIENSET" /* 8 bytes, its NUL not written */
-#define SET_FORMAT 2u
-#define SET_ALIGN  8u
+#define SET_FORMAT 3u
+#define SET_HEAD   8192u
+#define SET_CHUNK  65536u
+#define SET_ALIGN  64u /* regions begin at multiples: one cache line */
 
-/* The file begins with this; the digest covers everything behind it. */
 struct set_header {
 	char magic[8];
 	uint32_t format;
@@ -24,46 +34,73 @@ struct set_header {
 };
 
 struct set_region {
-	uint64_t at; /* from the start of the file, a multiple of SET_ALIGN */
+	uint64_t at; /* from the start of the file */
 	uint64_t size;
 };
 
-/* ---- hashes: one table for each digest kind, hits and allowed apart ---- */
+/* ---- names ----------------------------------------------------------------- */
 
-#define SIZE_ANY         UINT64_MAX /* a hash of files of any size */
+/* Names are alike but for a number: texts[text], in which the byte
+ * NAME_NUMBER stands for `number` in decimal.  Sources are indexes of
+ * `sources`, which holds offsets in `texts`. */
+#define NAME_NUMBER '\1'
+struct set_name {
+	uint32_t text, number;
+	uint32_t source;
+};
+
+/* ---- hashes: one table for each digest kind and use --------------------- */
+
+#define SIZE_ANY         UINT32_MAX /* a hash of objects of any size */
 #define HASH_KINDS       3          /* in the order of enum digest_kind */
 #define HASH_LEN_MAX     32
 #define HASH_PREFIX      8
 #define HASH_BUCKETS_MAX 24u /* bits */
 
-enum hash_use { HASH_HIT, HASH_ALLOW, HASH_USES };
+enum hash_use {
+	HASH_HIT,     /* whole objects */
+	HASH_ALLOW,   /* whole objects that are good */
+	HASH_SECTION, /* raw data of a section of a program */
+	HASH_IMPORT,  /* what a program imports */
+	HASH_USES
+};
 
 /* Sorted by digest.  The first 8 bytes, as a big-endian number, are the
- * prefix; bucket i holds the prefixes whose upper bucket_bits are i, as
- * entries buckets[i] .. buckets[i + 1]. */
+ * prefix; bucket i holds the prefixes whose upper bucket_bits are i, as rows
+ * buckets[i] .. buckets[i + 1].  Before that two bitmaps say no to almost
+ * everything that is not there: `sizes`, without which nothing is hashed at
+ * all, and `bloom`, which is a cache line. */
 struct set_hashes {
 	uint32_t count;
-	uint32_t any_size;   /* entries whose size is SIZE_ANY */
+	uint32_t any_size;   /* rows whose size is SIZE_ANY */
 	uint32_t digest_len; /* 16, 20, 32 */
 	uint32_t bucket_bits;
-	struct set_region sizes;    /* uint64_t, sorted, distinct: the gate */
+	uint32_t size_bits;  /* `sizes` has 2^size_bits bits */
+	uint32_t bloom_bits; /* `bloom` has 2^bloom_bits lines of 512 bits */
+	struct set_region sizes, bloom;
 	struct set_region buckets;  /* uint32_t [2^bucket_bits + 1] */
 	struct set_region prefixes; /* uint64_t [count] */
-	struct set_region tails;    /* [count][digest_len - 8] */
-	struct set_region entries;  /* struct set_hash [count] */
+	struct set_region rows;     /* [count] of HASH_ROW(digest_len) bytes */
 };
+/* A row, unaligned: the digest behind its prefix, then these. */
 struct set_hash {
-	uint64_t size;
-	uint32_t name, source; /* offsets in `texts` */
+	uint32_t size;
+	struct set_name name;
 };
+#define HASH_ROW(digest_len)                                                   \
+	((digest_len)-HASH_PREFIX + sizeof(struct set_hash))
+#define HASH_MULTIPLIER UINT64_C(0xc6a4a7935bd1e995)
+#define BLOOM_PROBES    4u
+#define BLOOM_BITS_MAX  20u /* 64 MiB */
+#define SIZE_BITS_MAX   24u
 
 /* ---- body signatures ---------------------------------------------------- */
 
 #define PARTS_MAX   64u
 #define PART_MAX    32768u  /* bytes */
 #define PIVOTS_MAX  131072u /* bytes of all pivots of a pattern */
+#define SUBS_MAX    64u
 #define GAP_ANY     UINT32_MAX
-#define NO_MASK     UINT32_MAX
 #define SPECIAL_MAX 4096u /* alternatives of one place */
 
 enum set_target { /* ClamAV's numbers */
@@ -79,50 +116,26 @@ enum set_target { /* ClamAV's numbers */
 	TARGET_PDF = 10,
 	TARGET_FLASH = 11,
 	TARGET_JAVA = 12,
-	TARGETS = 13
-};
-enum set_from { FROM_ANY, FROM_START, FROM_END, FROM_COUNT };
-/* The pattern must touch the start, or the end, of the object. */
-#define EDGE_START 1u
-#define EDGE_END   2u
-
-/* A signature: parts in order, a gap before each but the first.  It may
- * begin at [offset, offset + shift] from the start, or that far before the
- * end, of the object. */
-struct set_pattern {
-	uint64_t offset, shift;
-	uint32_t name, source;
-	uint32_t part, parts; /* first, and how many */
-	uint8_t target, from, edges, zero;
-	uint32_t zero2;
-};
-/* `len` bytes that follow each other: (data & mask) == byte at each place,
- * and the specials, whose places have mask 0.  The bytes are stored as
- * mask.h says, the masks as they are. */
-struct set_part {
-	uint32_t bytes; /* offset in `bytes` */
-	uint32_t masks; /* the same, or NO_MASK: literal */
-	uint32_t len;
-	uint32_t gap_min, gap_max; /* bytes between the part before and this */
-	uint32_t special, specials;
-	uint32_t pivot, pivot_len; /* its longest literal: what is looked for */
-};
-/* `count` alternatives of `len` bytes each at place `at`. */
-struct set_special {
-	uint32_t at, len, count;
-	uint32_t bytes;   /* in `bytes`: count * len, each alternative masked */
-	uint32_t negated; /* 1: none of them */
+	TARGET_INTERNAL = 13,
+	TARGET_OTHER = 14,
+	TARGETS = 15
 };
 
 /* ---- prefilter ---------------------------------------------------------- */
 
-/* One literal of each pattern, its anchor, is looked for in every object.
- * Its first `width` bytes as a number, multiplied, give a hash; the upper
- * bits of it a bit of the bitmap, the upper bucket_bits a bucket. */
+/* Each signature that may apply to a target has one or more anchors in the
+ * target's filters: literals of which one stands in every object that the
+ * signature matches.  The first `width` bytes of a literal, without the bits
+ * that tell capital letters from small ones, as a number, multiplied, give a
+ * hash; the upper bits of it a bit of the bitmap, the upper bucket_bits a
+ * bucket. */
 #define FILTERS           3 /* widths 8, 4, 2: the widest that fits */
-#define FILTER_BITS_MIN   9u
+#define FILTER_BITS_MIN   12u
+#define FILTER_BITS_CHEAP 17u /* 16 KiB */
 #define FILTER_BITS_MAX   27u
 #define FILTER_SPARSE     32u /* bits for each anchor, at least */
+#define FILTER_SPARSE_MAX 1024u
+#define FILTER_FOLD       UINT64_C(0xdfdfdfdfdfdfdfdf)
 #define FILTER_MULTIPLIER UINT64_C(0x9e3779b97f4a7c15)
 
 struct set_filter {
@@ -135,9 +148,11 @@ struct set_filter {
 	struct set_region anchors; /* struct set_anchor [count], by hash */
 };
 struct set_anchor {
-	uint64_t hash; /* whole; no two literals have the same */
-	uint32_t pattern;
-	uint16_t part, at; /* where in the pattern it stands */
+	uint32_t tag; /* the lower half of the hash */
+	uint32_t sig; /* offset in `records` */
+	uint16_t at;  /* where in the part the literal stands */
+	uint8_t sub, variant, part;
+	uint8_t zero[3];
 };
 
 /* ---- the directory, right behind the header ----------------------------- */
@@ -146,11 +161,15 @@ struct set_directory {
 	uint64_t version;
 	int64_t built_ms;
 	uint64_t hashes, bodies, allowed, yara, skipped;
+	uint64_t digests; /* where they begin: the end of the data */
 	struct set_hashes hash[HASH_USES][HASH_KINDS];
-	struct set_filter filter[FILTERS];
-	struct set_region patterns, parts, specials, bytes;
-	struct set_region texts; /* NUL-ended UTF-8, from offset 1 on */
-	struct set_region rules; /* libyara's own stream, masked, or empty */
+	struct set_filter filter[TARGETS][FILTERS];
+	/* Signatures without an anchor: uint32_t offsets in `records`. */
+	struct set_region always[TARGETS];
+	struct set_region records; /* record.h */
+	struct set_region texts;   /* NUL-ended UTF-8, from offset 1 on */
+	struct set_region sources; /* uint32_t [] */
+	struct set_region rules;   /* rules.c's own, masked, or empty */
 };
 
 #endif

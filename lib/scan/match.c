@@ -1,82 +1,57 @@
-#include "scan/match.h"
-
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "scan/mask.h"
+#include "scan/match_int.h"
 
 #define BLOCK     65536u
-#define WORK_MAX  (4u << 20) /* bytes compared between looks at the clock */
-#define NOWHERE   SIZE_MAX
 #define TRIED_MIN 64u /* a power of two */
 
-/* Patterns of several parts are searched for at most once in an object: this
- * remembers which were.  Open addressing; a slot of another object's number
- * is free. */
+/* Each signature is evaluated at most once for an object: this remembers
+ * which were.  Open addressing; a slot of another object's number is free. */
 struct tried {
 	struct tried_slot {
-		uint32_t object, pattern;
+		uint32_t object, sig;
 	} * slots;
 	uint32_t size, used, object;
 };
 
-struct matcher {
-	const struct scan_set *set;
-	struct tried tried;
-	unsigned char *pivots; /* PIVOTS_MAX bytes, unmasked */
-	/* the object */
-	const unsigned char *data;
-	size_t len;
-	unsigned targets;
-	int64_t deadline_ns;
-	size_t work; /* since the last look at the clock */
-	bool late;
-	const struct set_pattern *found;
+/* A filter of the set where it is mapped. */
+struct filter {
+	uint32_t width, bucket_bits, shift, count;
+	const uint64_t *map;
+	const uint32_t *starts;
+	const struct set_anchor *anchors;
 };
 
-enum err
-matcher_new(
-    const struct scan_set *set, struct matcher **out, struct errinfo *ei)
-{
-	struct matcher *m = calloc(1, sizeof(*m));
+typedef void scan_block_fn(struct matcher *m, size_t from, size_t to);
 
-	if (m != NULL) {
-		m->set = set;
-		m->tried.size = TRIED_MIN;
-		m->tried.slots = calloc(TRIED_MIN, sizeof(*m->tried.slots));
-		m->pivots = malloc(PIVOTS_MAX);
-	}
-	if (m == NULL || m->tried.slots == NULL || m->pivots == NULL) {
-		matcher_free(m);
-		return err_set(ei, ERR_NOMEM, "matcher");
-	}
-	*out = m;
-	return OK;
-}
-
-void
-matcher_free(struct matcher *m)
-{
-	if (m == NULL)
-		return;
-	free(m->tried.slots);
-	free(m->pivots);
-	free(m);
-}
+struct matcher {
+	scan_block_fn *scan_block;
+	struct scan_set *set;
+	struct tried tried;
+	struct filter filter[TARGETS][FILTERS];
+	bool loaded[TARGETS];
+	struct pattern pattern;
+	struct regex_cache *regexes;
+	struct sig sig;
+	struct sig_variant variant;
+	struct evaluation evaluation;
+	/* the object */
+	const struct match_object *object;
+	bool enough, damaged;
+};
 
 /* ---- tried ------------------------------------------------------------------ */
 
 static struct tried_slot *
-tried_find(struct tried *t, uint32_t pattern)
+tried_find(struct tried *t, uint32_t sig)
 {
-	uint32_t i = pattern * 0x9e3779b1u;
+	uint32_t i = sig * 0x9e3779b1u;
 
 	for (;; i++) {
 		struct tried_slot *s = &t->slots[i & (t->size - 1)];
 
-		if (s->object != t->object || s->pattern == pattern)
+		if (s->object != t->object || s->sig == sig)
 			return s;
 	}
 }
@@ -94,7 +69,7 @@ tried_grow(struct tried *t)
 	}
 	for (uint32_t i = 0; i < old.size; i++)
 		if (old.slots[i].object == t->object)
-			*tried_find(t, old.slots[i].pattern) = old.slots[i];
+			*tried_find(t, old.slots[i].sig) = old.slots[i];
 	free(old.slots);
 	return true;
 }
@@ -102,18 +77,24 @@ tried_grow(struct tried *t)
 /* True the first time in this object.  Without memory to remember, every
  * time: slower, not wrong. */
 static bool
-tried_first(struct tried *t, uint32_t pattern)
+tried_first(struct tried *t, uint32_t sig)
 {
 	struct tried_slot *s;
 
 	if (t->used >= t->size / 2 && !tried_grow(t))
 		return true;
-	s = tried_find(t, pattern);
+	s = tried_find(t, sig);
 	if (s->object == t->object)
 		return false;
-	*s = (struct tried_slot){ t->object, pattern };
+	*s = (struct tried_slot){ t->object, sig };
 	t->used++;
 	return true;
+}
+
+static bool
+was_tried(struct tried *t, uint32_t sig)
+{
+	return tried_find(t, sig)->object == t->object;
 }
 
 static void
@@ -126,366 +107,295 @@ tried_begin(struct tried *t)
 	t->object = 1;
 }
 
-/* ---- one part at one place ---------------------------------------------------- */
+/* ---- signatures ----------------------------------------------------------------- */
+
+static bool
+load_sig(struct matcher *m, uint32_t at)
+{
+	struct span record = set_record(m->set, at);
+
+	if (sig_read(record, at, &m->sig))
+		return true;
+	m->damaged = true;
+	return false;
+}
+
+/* Evaluates the signature that is loaded. */
+static void
+try_sig(struct matcher *m)
+{
+	struct evaluation *v = &m->evaluation;
+	size_t at;
+
+	*v = (struct evaluation){
+		.pattern = &m->pattern,
+		.regexes = m->regexes,
+		.object = m->object,
+		.sig = &m->sig,
+		.variant = &m->variant,
+	};
+	if (sig_matches(v, &at) &&
+	    !m->object->facts->found(m->object->facts->arg, &m->sig, at))
+		m->enough = true;
+	m->damaged = m->damaged || v->damaged;
+}
+
+/* Does the part that the anchor belongs to stand here? */
+static bool
+anchor_stands(struct matcher *m, const struct set_anchor *a, size_t at)
+{
+	struct reader r;
+	bool read = true;
+	uint64_t variants;
+
+	if (a->sub >= m->sig.subs)
+		return false;
+	r = reader_of(m->sig.sub[a->sub]);
+	if (read_number(&r, SUB_IMAGE) != SUB_BODY)
+		return true;
+	(void)read_place(&r);
+	variants = read_number(&r, UINT16_MAX);
+	if (a->variant >= variants)
+		return false;
+	for (unsigned i = 0; i <= a->variant && read; i++)
+		read = read_variant(&r, &m->variant);
+	return read && a->part < m->variant.parts && a->at <= at &&
+	    pattern_part(&m->pattern, &m->variant, &m->variant.part[a->part],
+		at - a->at);
+}
 
 static void
-count_work(struct matcher *m, size_t n)
+try_anchor(struct matcher *m, const struct set_anchor *a, size_t at)
 {
-	m->work += n;
-	if (m->work < WORK_MAX)
+	if (was_tried(&m->tried, a->sig) || !load_sig(m, a->sig) ||
+	    !anchor_stands(m, a, at))
 		return;
-	m->work = 0;
-	if (clock_mono_ns(&clock_system) >= m->deadline_ns)
-		m->late = true;
+	(void)tried_first(&m->tried, a->sig);
+	try_sig(m);
 }
 
-static uint64_t
-load64(const unsigned char *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-/* `bytes` are stored, that is masked as mask.h says. */
-static bool
-literal_equal(const unsigned char *data, const unsigned char *bytes, size_t n)
-{
-	size_t i = 0;
-
-	for (; i + 8 <= n; i += 8)
-		if ((load64(data + i) ^ SET_MASK) != load64(bytes + i))
-			return false;
-	for (; i < n; i++)
-		if (mask_byte(data[i], i) != bytes[i])
-			return false;
-	return true;
-}
-
-static bool
-masked_equal(const unsigned char *data, const unsigned char *bytes,
-    const unsigned char *masks, size_t n)
-{
-	size_t i = 0;
-
-	for (; i + 8 <= n; i += 8)
-		if (((load64(data + i) & load64(masks + i)) ^ SET_MASK) !=
-		    load64(bytes + i))
-			return false;
-	for (; i < n; i++)
-		if (mask_byte(data[i] & masks[i], i) != bytes[i])
-			return false;
-	return true;
-}
-
-static bool
-special_matches(
-    const struct matcher *m, const struct set_special *sp, size_t at)
-{
-	const unsigned char *data = m->data + at + sp->at;
-	const unsigned char *option = m->set->bytes + sp->bytes;
-	bool any = false;
-
-	if (sp->len == 1)
-		any = memchr(option, mask_byte(data[0], 0), sp->count) != NULL;
-	else
-		for (uint32_t i = 0; i < sp->count && !any; i++)
-			any = literal_equal(
-			    data, option + (size_t)i * sp->len, sp->len);
-	return any != (sp->negated != 0);
-}
-
-static bool
-part_matches(struct matcher *m, const struct set_part *p, size_t at)
-{
-	const unsigned char *bytes = m->set->bytes + p->bytes;
-
-	if (at > m->len || p->len > m->len - at)
-		return false;
-	count_work(m, 16 + p->len);
-	if (p->masks == NO_MASK)
-		return literal_equal(m->data + at, bytes, p->len);
-	if (!masked_equal(
-		m->data + at, bytes, m->set->bytes + p->masks, p->len))
-		return false;
-	for (uint32_t i = 0; i < p->specials; i++) {
-		const struct set_special *sp =
-		    &m->set->specials[p->special + i];
-
-		count_work(m, (size_t)sp->len * sp->count);
-		if (!special_matches(m, sp, at))
-			return false;
-	}
-	return true;
-}
-
-/* The first place in [from, last] where the part stands, or NOWHERE. */
-static size_t
-part_find(struct matcher *m, const struct set_part *p,
-    const unsigned char *pivot, size_t from, size_t last)
-{
-	if (p->len > m->len)
-		return NOWHERE;
-	if (last > m->len - p->len)
-		last = m->len - p->len;
-	while (from <= last && !m->late) {
-		const unsigned char *hay = m->data + from + p->pivot;
-		const unsigned char *hit = memmem(
-		    hay, last - from + p->pivot_len, pivot, p->pivot_len);
-
-		if (hit == NULL) {
-			count_work(m, last - from);
-			return NOWHERE;
-		}
-		count_work(m, (size_t)(hit - hay));
-		from += (size_t)(hit - hay);
-		if (part_matches(m, p, from))
-			return from;
-		from++;
-	}
-	return NOWHERE;
-}
-
-/* ---- a pattern of several parts ------------------------------------------------
- * Each stage yields, in rising order, the places where its part ends after
- * the parts before it.  A later stage pulls from the one before it, so that
- * the whole takes a fixed amount of memory and looks at each byte at most
- * once for each part, whatever the gaps. */
-
-struct stage {
-	const struct set_part *part;
-	const unsigned char *pivot; /* the part's, unmasked */
-	size_t next;                /* where to look on */
-	size_t last;  /* the first stage: its last allowed place */
-	size_t end;   /* later: the latest end before that reaches `next` */
-	size_t ahead; /* the end after that, or NOWHERE */
-	bool begun;
-};
-
-static size_t
-add_gap(size_t at, uint32_t gap)
-{
-	size_t sum;
-
-	if (gap == GAP_ANY || __builtin_add_overflow(at, gap, &sum))
-		return NOWHERE - 1;
-	return sum;
-}
-
-static size_t
-stage_took(struct stage *s, size_t at)
-{
-	s->next = at + 1;
-	return at + s->part->len;
-}
-
-static size_t
-first_pull(struct matcher *m, struct stage *s)
-{
-	size_t at = part_find(m, s->part, s->pivot, s->next, s->last);
-
-	return at == NOWHERE ? NOWHERE : stage_took(s, at);
-}
-
-static size_t
-stage_pull(struct matcher *m, struct stage *stages, uint32_t k)
-{
-	struct stage *s = &stages[k];
-	const struct set_part *p = s->part;
-
-	if (k == 0)
-		return first_pull(m, s);
-	if (!s->begun) {
-		s->begun = true;
-		s->end = stage_pull(m, stages, k - 1);
-		s->ahead = NOWHERE;
-		/* With a gap that may be anything the first end serves all. */
-		if (s->end != NOWHERE && p->gap_max != GAP_ANY)
-			s->ahead = stage_pull(m, stages, k - 1);
-	}
-	for (;;) {
-		size_t at;
-
-		while (s->ahead != NOWHERE &&
-		    add_gap(s->ahead, p->gap_min) <= s->next) {
-			s->end = s->ahead;
-			s->ahead = stage_pull(m, stages, k - 1);
-		}
-		if (s->end == NOWHERE || m->late)
-			return NOWHERE;
-		if (s->next < add_gap(s->end, p->gap_min))
-			s->next = add_gap(s->end, p->gap_min);
-		at = part_find(
-		    m, p, s->pivot, s->next, add_gap(s->end, p->gap_max));
-		if (at != NOWHERE)
-			return stage_took(s, at);
-		if (s->ahead == NOWHERE)
-			return NOWHERE;
-		s->next = add_gap(s->end, p->gap_max) + 1;
-		if (s->next < add_gap(s->ahead, p->gap_min))
-			s->next = add_gap(s->ahead, p->gap_min);
-	}
-}
-
-/* The places where the pattern may begin; false: none. */
-static bool
-start_range(const struct matcher *m, const struct set_pattern *p, size_t *lo,
-    size_t *hi)
-{
-	*lo = 0;
-	*hi = m->len;
-	if (p->from == FROM_END && p->offset > m->len)
-		return false;
-	if (p->from != FROM_ANY) {
-		*lo = p->from == FROM_START ? p->offset : m->len - p->offset;
-		if (__builtin_add_overflow(*lo, p->shift, hi))
-			*hi = SIZE_MAX;
-	}
-	if ((p->edges & EDGE_START) != 0) {
-		if (*lo > 0)
-			return false;
-		*hi = 0;
-	}
-	return *lo <= m->len;
-}
-
-/* At most once for each pattern and object, so that unmasking costs less
- * than the search. */
+/* Those without an anchor. */
 static void
-begin_stages(
-    struct matcher *m, const struct set_pattern *p, struct stage *stages)
+try_always(struct matcher *m)
 {
-	unsigned char *pivot = m->pivots;
+	struct set_region r = m->set->dir->always[m->object->target];
+	const uint32_t *at = set_region(m->set, r);
 
-	for (uint32_t i = 0; i < p->parts; i++) {
-		const struct set_part *part = &m->set->parts[p->part + i];
-
-		stages[i] = (struct stage){ .part = part, .pivot = pivot };
-		mask_copy(pivot, m->set->bytes + part->bytes + part->pivot,
-		    part->pivot_len, part->pivot);
-		pivot += part->pivot_len;
+	for (uint64_t i = 0; at != NULL && i < r.size / sizeof(*at); i++) {
+		if (m->enough || m->pattern.late)
+			return;
+		if (load_sig(m, at[i]))
+			try_sig(m);
 	}
-}
-
-static bool
-find_whole(struct matcher *m, const struct set_pattern *p)
-{
-	struct stage stages[PARTS_MAX];
-	size_t lo, hi, end;
-
-	assert(p->parts > 0); /* scan_set_open() has checked */
-	if (!start_range(m, p, &lo, &hi))
-		return false;
-	begin_stages(m, p, stages);
-	stages[0].next = lo;
-	stages[0].last = hi;
-	do {
-		end = stage_pull(m, stages, p->parts - 1);
-	} while (end != NOWHERE && (p->edges & EDGE_END) != 0 && end != m->len);
-	return end != NOWHERE;
 }
 
 /* ---- the prefilter -------------------------------------------------------------- */
 
-/* The anchor stands at `at`: does its pattern match? */
 static bool
-try_anchor(struct matcher *m, const struct set_anchor *a, size_t at)
+load_filter(struct matcher *m, const struct set_filter *f, struct filter *out)
 {
-	const struct set_pattern *p = &m->set->patterns[a->pattern];
-	const struct set_part *part = &m->set->parts[p->part + a->part];
-	size_t lo, hi, start;
+	*out = (struct filter){
+		.width = f->width,
+		.bucket_bits = f->bucket_bits,
+		.shift = 64 - f->bitmap_bits,
+		.count = f->count,
+		.map = set_region(m->set, f->bitmap),
+		.starts = set_region(m->set, f->buckets),
+		.anchors = set_region(m->set, f->anchors),
+	};
+	return f->count == 0 ||
+	    (out->map != NULL && out->starts != NULL && out->anchors != NULL);
+}
 
-	if ((m->targets & 1u << p->target) == 0 || at < a->at)
-		return false;
-	start = at - a->at;
-	if (!part_matches(m, part, start))
-		return false;
-	if (p->parts > 1)
-		return tried_first(&m->tried, a->pattern) && find_whole(m, p);
-	return start_range(m, p, &lo, &hi) && lo <= start && start <= hi &&
-	    ((p->edges & EDGE_END) == 0 || start + part->len == m->len);
+static bool
+load_filters(struct matcher *m, enum set_target target)
+{
+	if (m->loaded[target])
+		return true;
+	for (size_t i = 0; i < FILTERS; i++)
+		if (!load_filter(m, &m->set->dir->filter[target][i],
+			&m->filter[target][i])) {
+			m->damaged = true;
+			return false;
+		}
+	m->loaded[target] = true;
+	return true;
 }
 
 /* The bitmap has the hash of what stands at `at`: look closer. */
-static bool
-try_bucket(
-    struct matcher *m, const struct set_filter *f, uint64_t hash, size_t at)
+static void
+try_bucket(struct matcher *m, const struct filter *f, uint64_t hash, size_t at)
 {
-	const struct set_anchor *anchors = set_at(m->set, f->anchors);
-	const uint32_t *starts = set_at(m->set, f->buckets);
 	uint64_t bucket = hash >> (64 - f->bucket_bits);
+	uint32_t end = f->starts[bucket + 1];
 
-	for (uint32_t i = starts[bucket]; i < starts[bucket + 1]; i++) {
-		if (anchors[i].hash != hash || !try_anchor(m, &anchors[i], at))
-			continue;
-		m->found = &m->set->patterns[anchors[i].pattern];
-		return true;
+	if (end > f->count) {
+		m->damaged = true;
+		return;
 	}
-	return false;
+	for (uint32_t i = f->starts[bucket]; i < end && !m->enough; i++)
+		if (f->anchors[i].tag == (uint32_t)hash)
+			try_anchor(m, &f->anchors[i], at);
 }
 
-/* True when found in [from, to).  `width` is a constant where this is
- * inlined, and the load one instruction. */
-static inline bool
-scan_block(struct matcher *m, const struct set_filter *f, const size_t width,
-    size_t from, size_t to)
+static bool
+go_on(const struct matcher *m)
 {
-	const uint64_t *map = set_at(m->set, f->bitmap);
-	const unsigned shift = 64 - f->bitmap_bits;
+	return !m->enough && !m->pattern.late && !m->damaged;
+}
+
+/* Its lowest bit: whether the filter may have an anchor with this hash. */
+static inline uint64_t
+in_map(const uint64_t *map, unsigned shift, uint64_t hash)
+{
+	uint64_t bit = hash >> shift;
+
+	return map[bit >> 6] >> (bit & 63);
+}
+
+/* `wide` and `narrow` are constants where this is inlined: whether there are
+ * anchors of 8 and of 4 bytes.  Both are looked for at once. */
+static inline __attribute__((always_inline)) void
+scan_range(struct matcher *m, const bool wide, const bool narrow, size_t from,
+    size_t to)
+{
+	const struct filter *f = m->filter[m->object->target];
+	const unsigned char *data = (const unsigned char *)m->object->bytes.ptr;
+	const uint64_t *map8 = f[0].map, *map4 = f[1].map;
+	const unsigned shift8 = f[0].shift, shift4 = f[1].shift;
 
 	for (size_t at = from; at < to; at++) {
-		uint64_t literal = 0, hash, bit;
+		uint64_t literal, hash8, hash4, hit8, hit4;
 
-		memcpy(&literal, m->data + at, width);
-		hash = literal * FILTER_MULTIPLIER;
-		bit = hash >> shift;
-		if ((map[bit >> 6] >> (bit & 63) & 1) == 0)
+		memcpy(&literal, data + at, sizeof(literal));
+		literal &= FILTER_FOLD;
+		hash8 = literal * FILTER_MULTIPLIER;
+		hash4 = (literal & UINT32_MAX) * FILTER_MULTIPLIER;
+		hit8 = wide ? in_map(map8, shift8, hash8) : 0;
+		hit4 = narrow ? in_map(map4, shift4, hash4) : 0;
+		if (__builtin_expect(((hit8 | hit4) & 1) == 0, 1))
 			continue;
-		if (try_bucket(m, f, hash, at))
-			return true;
-		if (m->late)
-			return false;
+		if ((hit8 & 1) != 0)
+			try_bucket(m, &f[0], hash8, at);
+		if ((hit4 & 1) != 0)
+			try_bucket(m, &f[1], hash4, at);
+		if (m->enough || m->pattern.late)
+			return;
 	}
-	return false;
 }
 
-static bool
-filter_block(
-    struct matcher *m, const struct set_filter *f, size_t from, size_t to)
+/* One place, and one width: near the end, and for the rare anchors of 2. */
+static void
+scan_place(struct matcher *m, const struct filter *f, size_t at)
 {
-	size_t end = m->len < f->width ? 0 : m->len - f->width + 1;
+	uint64_t literal = 0, hash;
 
-	if (to > end)
-		to = end;
-	if (f->count == 0 || from >= to)
-		return false;
-	if (f->width == 8)
-		return scan_block(m, f, 8, from, to);
-	if (f->width == 4)
-		return scan_block(m, f, 4, from, to);
-	return scan_block(m, f, 2, from, to);
+	if (f->count == 0 || f->width > m->object->bytes.len - at)
+		return;
+	memcpy(&literal, m->object->bytes.ptr + at, f->width);
+	hash = (literal & FILTER_FOLD) * FILTER_MULTIPLIER;
+	if ((in_map(f->map, f->shift, hash) & 1) != 0)
+		try_bucket(m, f, hash, at);
+}
+
+static inline __attribute__((always_inline)) void
+scan_block(struct matcher *m, size_t from, size_t to)
+{
+	const struct filter *f = m->filter[m->object->target];
+	size_t len = m->object->bytes.len;
+	size_t end = len < 8 ? 0 : len - 7; /* from here on by places */
+
+	if (end > to)
+		end = to;
+	if (f[0].count > 0 && f[1].count > 0)
+		scan_range(m, true, true, from, end);
+	else if (f[0].count > 0)
+		scan_range(m, true, false, from, end);
+	else if (f[1].count > 0)
+		scan_range(m, false, true, from, end);
+	for (size_t at = end < from ? from : end; at < to && go_on(m); at++)
+		for (size_t i = 0; i < 2; i++)
+			scan_place(m, &f[i], at);
+	for (size_t at = from; f[2].count > 0 && at < to && go_on(m); at++)
+		scan_place(m, &f[2], at);
+}
+
+static void
+scan_block_anywhere(struct matcher *m, size_t from, size_t to)
+{
+	scan_block(m, from, to);
+}
+
+#ifdef __x86_64__
+/* The same for processors that shift by any register in one step: a third
+ * quicker. */
+__attribute__((target("bmi2"))) static void
+scan_block_bmi2(struct matcher *m, size_t from, size_t to)
+{
+	scan_block(m, from, to);
+}
+#endif
+
+static scan_block_fn *
+choose_scan_block(void)
+{
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("bmi2"))
+		return scan_block_bmi2;
+#endif
+	return scan_block_anywhere;
+}
+
+enum err
+matcher_new(struct scan_set *set, struct matcher **out, struct errinfo *ei)
+{
+	struct matcher *m = calloc(1, sizeof(*m));
+
+	if (m == NULL)
+		return err_set(ei, ERR_NOMEM, "matcher");
+	m->set = set;
+	m->scan_block = choose_scan_block();
+	m->tried.size = TRIED_MIN;
+	m->tried.slots = calloc(TRIED_MIN, sizeof(*m->tried.slots));
+	m->regexes = regex_cache_new();
+	if (m->tried.slots == NULL || m->regexes == NULL ||
+	    pattern_init(&m->pattern, ei) != OK) {
+		matcher_free(m);
+		return err_set(ei, ERR_NOMEM, "matcher");
+	}
+	*out = m;
+	return OK;
+}
+
+void
+matcher_free(struct matcher *m)
+{
+	if (m == NULL)
+		return;
+	free(m->tried.slots);
+	pattern_clear(&m->pattern);
+	regex_cache_free(m->regexes);
+	free(m);
 }
 
 enum match_result
-matcher_scan(struct matcher *m, struct span object, unsigned targets,
-    int64_t deadline_ns, const struct set_pattern **found)
+matcher_scan(struct matcher *m, const struct match_object *object)
 {
-	const struct set_filter *filter = m->set->dir->filter;
-
-	m->data = (const unsigned char *)object.ptr;
-	m->len = object.len;
-	m->targets = targets;
-	m->deadline_ns = deadline_ns;
-	m->late = false;
+	m->object = object;
+	m->enough = m->damaged = false;
+	pattern_object(&m->pattern, object->bytes, object->deadline_ns);
 	tried_begin(&m->tried);
-	for (size_t at = 0; at < m->len && !m->late; at += BLOCK) {
-		for (size_t i = 0; i < FILTERS; i++)
-			if (filter_block(m, &filter[i], at, at + BLOCK)) {
-				*found = m->found;
-				return MATCH_FOUND;
-			}
-		count_work(m, BLOCK);
+	if (load_filters(m, object->target))
+		try_always(m);
+	for (size_t at = 0; at < object->bytes.len && go_on(m); at += BLOCK) {
+		size_t left = object->bytes.len - at;
+
+		m->scan_block(m, at, at + (left < BLOCK ? left : BLOCK));
+		pattern_work(&m->pattern, BLOCK);
 	}
-	return m->late ? MATCH_LATE : MATCH_NONE;
+	if (m->damaged)
+		return MATCH_DAMAGED;
+	if (m->enough)
+		return MATCH_ENOUGH;
+	return m->pattern.late ? MATCH_LATE : MATCH_DONE;
 }

@@ -1,21 +1,42 @@
 #ifndef SCAN_MATCH_H
 #define SCAN_MATCH_H
 
+#include "formats/exe/exe.h"
+#include "scan/record.h"
 #include "scan/set.h"
 
-/* Body signatures against one object.  The prefilter passes over the bytes
- * once for each anchor width; only patterns whose anchor it meets are looked
- * at.  State grows with what is met, not with the set. */
+/* Body and logical signatures against one object.  The prefilter passes over
+ * the bytes once for each anchor width; only signatures whose anchor it meets
+ * are decoded and looked at, each at most once.  State grows with what is
+ * met, not with the set. */
 struct matcher; /* one thread at a time */
 
-enum match_result { MATCH_NONE, MATCH_FOUND, MATCH_LATE };
+/* What signatures ask about the object besides its bytes. */
+struct match_facts {
+	void *arg;
+	/* Whether a condition of a signature holds; fields as record.h says. */
+	bool (*holds)(
+	    void *arg, enum sig_condition kind, struct reader *fields);
+	/* The program that the object is, or NULL. */
+	const struct exe *(*exe)(void *arg);
+	/* Where the entries of its version information begin. */
+	size_t (*versions)(void *arg, const uint64_t **places);
+	/* A signature matches.  False: enough. */
+	bool (*found)(void *arg, const struct sig *sig, size_t at);
+};
+struct match_object {
+	struct span bytes;
+	enum set_target target;
+	int64_t deadline_ns; /* monotonic */
+	const struct match_facts *facts;
+};
 
-enum err matcher_new(const struct scan_set *set, struct matcher **out,
-    struct errinfo *ei) MUST_USE;
+enum match_result { MATCH_DONE, MATCH_ENOUGH, MATCH_LATE, MATCH_DAMAGED };
+
+enum err matcher_new(
+    struct scan_set *set, struct matcher **out, struct errinfo *ei) MUST_USE;
 void matcher_free(struct matcher *m); /* accepts NULL */
-/* `targets` has a bit (1 << target) for each kind of signature that applies.
- * Gives up at deadline_ns (monotonic). */
-enum match_result matcher_scan(struct matcher *m, struct span object,
-    unsigned targets, int64_t deadline_ns, const struct set_pattern **found);
+enum match_result
+matcher_scan(struct matcher *m, const struct match_object *object);
 
 #endif

@@ -77,7 +77,7 @@ static enum err
 /* NOLINTNEXTLINE(readability-non-const-parameter): b->rules owns it now */
 keep(struct scan_builder *b, char *text, size_t len, struct errinfo *ei)
 {
-	struct rule_file r = { strdup(b->texts.ptr + b->source), text };
+	struct rule_file r = { strdup(build_source_text(b)), text };
 
 	if (r.name == NULL || len > RULES_TEXT_MAX - b->rules_size) {
 		free(r.name);

@@ -33,6 +33,7 @@ enum scan_reason {
 	SCAN_R_MEMORY,      /* needed more memory than the limit */
 	SCAN_R_UNREADABLE,  /* the file could not be read, or vanished */
 	SCAN_R_WORKER,      /* the worker died on it */
+	SCAN_R_SET,         /* the signature set is damaged */
 	SCAN_REASONS
 };
 
@@ -96,11 +97,13 @@ typedef void scan_problem_fn(void *arg, const struct scan_problem *p);
 enum err scan_builder_new(scan_problem_fn *problem, void *arg,
     struct scan_builder **out, struct errinfo *ei) MUST_USE;
 void scan_builder_free(struct scan_builder *b); /* accepts NULL */
-/* `name` decides the format by its ending: .hdb .hsb .ndb .fp .sfp .yar
- * .yara; another is ERR_UNSUPPORTED.  A bad line is reported, counted and
- * skipped. */
+/* `name` decides the format by its ending (README.md lists them); another is
+ * ERR_UNSUPPORTED.  A bad line is reported, counted and skipped. */
 enum err scan_builder_add(struct scan_builder *b, const char *name,
     struct span text, struct errinfo *ei) MUST_USE;
+/* Whether this file must be added before all others: it says which of their
+ * signatures are left out. */
+bool scan_builder_wants_first(const char *name);
 void scan_builder_counts(const struct scan_builder *b, struct scan_counts *out);
 /* Writes the compiled set. */
 enum err scan_builder_write(struct scan_builder *b, uint64_t version,
@@ -108,27 +111,29 @@ enum err scan_builder_write(struct scan_builder *b, uint64_t version,
 
 /* ---- a compiled set ---------------------------------------------------- */
 
-struct scan_set; /* immutable: any thread */
+struct scan_set; /* one thread at a time */
 struct scan_set_info {
 	uint64_t version;
 	int64_t built_ms;
 	uint64_t file_size;
 	struct scan_counts counts;
-	unsigned char digest[32]; /* SHA-256 of the file behind its header */
+	unsigned char digest[32]; /* stands for the whole file */
 };
-/* Maps fd (which may be closed afterwards) and checks the header, digest and
- * every offset: a changed or cut file is ERR_CORRUPT, another format version
- * ERR_UNSUPPORTED. */
+/* Maps fd (which may be closed afterwards) and checks the header: a cut file
+ * is ERR_CORRUPT, another format version ERR_UNSUPPORTED.  Opening reads
+ * little, so that it is quick; what is damaged further on is noticed before
+ * it is used, and files are then SCAN_R_SET. */
 enum err
 scan_set_open(int fd, struct scan_set **out, struct errinfo *ei) MUST_USE;
 void scan_set_close(struct scan_set *set); /* accepts NULL */
+/* Reads all of it: ERR_CORRUPT when anything is damaged. */
+enum err scan_set_verify(struct scan_set *set, struct errinfo *ei) MUST_USE;
 void scan_set_info(const struct scan_set *set, struct scan_set_info *out);
 
 /* ---- scanning (in a worker only) ---------------------------------------- */
 
 struct scanner; /* one thread at a time; borrows the set */
-enum err
-scanner_new(const struct scan_set *set, const struct scan_limits *limits,
+enum err scanner_new(struct scan_set *set, const struct scan_limits *limits,
     struct scanner **out, struct errinfo *ei) MUST_USE;
 void scanner_free(struct scanner *s);
 /* What cannot be scanned is a verdict, not an error. */

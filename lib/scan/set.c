@@ -1,265 +1,277 @@
 #include "scan/set.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "crypt/crypt.h"
+#include "scan/record.h"
+
+/* ---- chunks ------------------------------------------------------------------- */
+
+static struct span
+chunk_bytes(const struct scan_set *set, uint64_t i)
+{
+	uint64_t at = SET_HEAD + i * SET_CHUNK;
+	uint64_t n = set->dir->digests - at;
+
+	return (struct span){ (const char *)set->base + at,
+		n < SET_CHUNK ? (size_t)n : SET_CHUNK };
+}
+
+static bool
+chunk_is_whole(struct scan_set *set, uint64_t i)
+{
+	unsigned char bit = (unsigned char)(1u << (i & 7)), digest[SHA256_LEN];
+
+	if ((set->checked[i >> 3] & bit) != 0)
+		return true;
+	sha256(chunk_bytes(set, i), digest);
+	if (memcmp(digest, set->digests + i * SHA256_LEN, SHA256_LEN) != 0)
+		return false;
+	set->checked[i >> 3] |= bit;
+	return true;
+}
 
 const void *
-set_at(const struct scan_set *set, struct set_region r)
+set_part(struct scan_set *set, struct set_region r, uint64_t at, uint64_t n)
 {
-	return set->base + r.at;
+	uint64_t first, last;
+
+	if (at > r.size || n > r.size - at)
+		return NULL;
+	if (n == 0)
+		return set->base;
+	first = (r.at + at - SET_HEAD) / SET_CHUNK;
+	last = (r.at + at + n - 1 - SET_HEAD) / SET_CHUNK;
+	for (uint64_t i = first; i <= last; i++)
+		if (!chunk_is_whole(set, i))
+			return NULL;
+	return set->base + r.at + at;
 }
 
-const char *
-set_text(const struct scan_set *set, uint32_t at)
+const void *
+set_region(struct scan_set *set, struct set_region r)
 {
-	return (const char *)set->base + set->dir->texts.at + at;
+	return set_part(set, r, 0, r.size);
 }
 
-/* ---- checks ---------------------------------------------------------------
- * The digest finds damage; these find what a faulty or hostile builder could
- * have written, so that no matcher ever reads outside the file. */
+#define RECORD_HEAD 5u /* bytes of its length, at most */
 
-/* A region within the file that holds `items` things of `size` bytes. */
+struct span
+set_record(struct scan_set *set, uint32_t at)
+{
+	struct set_region all = set->dir->records;
+	uint64_t left = at < all.size ? all.size - at : 0, n;
+	struct reader r;
+
+	if (left > RECORD_HEAD)
+		left = RECORD_HEAD;
+	r.p = set_part(set, all, at, left);
+	if (r.p == NULL || left == 0)
+		return SPAN("");
+	r = reader_of((struct span){ (const char *)r.p, (size_t)left });
+	n = read_number(&r, UINT32_MAX);
+	at += (uint32_t)(r.p - (set->base + all.at + at));
+	r.p = set_part(set, all, at, n);
+	return r.bad || r.p == NULL
+	    ? SPAN("")
+	    : (struct span){ (const char *)r.p, (size_t)n };
+}
+
+/* ---- names ------------------------------------------------------------------------ */
+
+/* A text, which ends within SCAN_NAME_MAX bytes or is cut there. */
+static struct span
+text_at(struct scan_set *set, uint32_t at)
+{
+	struct set_region all = set->dir->texts;
+	uint64_t left = at < all.size ? all.size - at : 0;
+	const char *p;
+
+	if (left >= SCAN_NAME_MAX)
+		left = SCAN_NAME_MAX - 1;
+	p = set_part(set, all, at, left);
+	if (p == NULL || at == 0)
+		return SPAN("?");
+	return (struct span){ p, strnlen(p, (size_t)left) };
+}
+
+void
+set_name_text(
+    struct scan_set *set, const struct set_name *name, char out[SCAN_NAME_MAX])
+{
+	struct span t = text_at(set, name->text);
+	const char *at = memchr(t.ptr, NAME_NUMBER, t.len);
+	int head = (int)(at == NULL ? t.len : (size_t)(at - t.ptr));
+
+	if (at == NULL)
+		(void)snprintf(out, SCAN_NAME_MAX, "%.*s", head, t.ptr);
+	else
+		(void)snprintf(out, SCAN_NAME_MAX, "%.*s%u%.*s", head, t.ptr,
+		    name->number, (int)t.len - head - 1, at + 1);
+}
+
+void
+set_source_text(
+    struct scan_set *set, const struct set_name *name, char out[SCAN_NAME_MAX])
+{
+	const uint32_t *at = set_part(set, set->dir->sources,
+	    (uint64_t)name->source * sizeof(*at), sizeof(*at));
+	struct span t = at == NULL ? SPAN("?") : text_at(set, *at);
+
+	(void)snprintf(out, SCAN_NAME_MAX, "%.*s", (int)t.len, t.ptr);
+}
+
+/* ---- checks when it is opened -------------------------------------------------------
+ * That regions lie in the data, and that tables are as long as their counts
+ * say: so an index below a count needs no other look. */
+
 static bool
-region_ok(const struct scan_set *s, struct set_region r, uint64_t items,
-    uint64_t size)
+region_fits(const struct scan_set *set, struct set_region r, uint64_t size)
 {
-	uint64_t want;
+	uint64_t end = set->dir->digests;
 
-	return r.at % SET_ALIGN == 0 && r.at <= s->len &&
-	    r.size <= s->len - r.at &&
-	    !__builtin_mul_overflow(items, size, &want) && r.size == want;
-}
-
-/* starts[0] = 0, never falling, and the last is `count`. */
-static bool
-starts_ok(const uint32_t *starts, uint32_t bits, uint32_t count)
-{
-	uint64_t n = UINT64_C(1) << bits;
-	bool rising = true;
-
-	for (uint64_t i = 0; i < n; i++)
-		rising = rising && starts[i] <= starts[i + 1];
-	return rising && starts[0] == 0 && starts[n] == count;
-}
-
-/* Not empty: a verdict without a name is none. */
-static bool
-text_ok(const struct scan_set *s, uint32_t at)
-{
-	return at > 0 && at < s->dir->texts.size && *set_text(s, at) != '\0';
+	return r.at >= SET_HEAD && r.at <= end && r.size <= end - r.at &&
+	    r.at % SET_ALIGN == 0 && r.size == size;
 }
 
 static bool
-hashes_ok(const struct scan_set *s, const struct set_hashes *h, unsigned kind)
+hashes_fit(const struct scan_set *set, const struct set_hashes *h)
 {
-	const struct set_hash *entries;
-	bool ok = true;
+	uint64_t n = h->count;
 
-	if (h->digest_len != digest_len((enum digest_kind)kind) ||
-	    h->bucket_bits < 1 || h->bucket_bits > HASH_BUCKETS_MAX ||
-	    h->sizes.size % sizeof(uint64_t) != 0 ||
-	    !region_ok(s, h->sizes, h->sizes.size, 1) ||
-	    !region_ok(s, h->buckets, (UINT64_C(1) << h->bucket_bits) + 1,
-		sizeof(uint32_t)) ||
-	    !region_ok(s, h->prefixes, h->count, sizeof(uint64_t)) ||
-	    !region_ok(s, h->tails, h->count, h->digest_len - HASH_PREFIX) ||
-	    !region_ok(s, h->entries, h->count, sizeof(struct set_hash)) ||
-	    !starts_ok(set_at(s, h->buckets), h->bucket_bits, h->count))
-		return false;
-	entries = set_at(s, h->entries);
-	for (uint32_t i = 0; i < h->count; i++)
-		ok = ok && text_ok(s, entries[i].name) &&
-		    text_ok(s, entries[i].source);
+	if (n == 0)
+		return true;
+	return h->bucket_bits >= 1 && h->bucket_bits <= HASH_BUCKETS_MAX &&
+	    h->size_bits >= 6 && h->size_bits <= SIZE_BITS_MAX &&
+	    h->bloom_bits <= BLOOM_BITS_MAX && h->any_size <= n &&
+	    h->digest_len > HASH_PREFIX && h->digest_len <= HASH_LEN_MAX &&
+	    region_fits(set, h->sizes, UINT64_C(1) << (h->size_bits - 3)) &&
+	    region_fits(set, h->bloom, UINT64_C(64) << h->bloom_bits) &&
+	    region_fits(set, h->buckets,
+		((UINT64_C(1) << h->bucket_bits) + 1) * sizeof(uint32_t)) &&
+	    region_fits(set, h->prefixes, n * sizeof(uint64_t)) &&
+	    region_fits(set, h->rows, n * HASH_ROW(h->digest_len));
+}
+
+static bool
+filter_fits(const struct scan_set *set, const struct set_filter *f, size_t i)
+{
+	static const uint32_t widths[FILTERS] = { 8, 4, 2 };
+
+	if (f->count == 0)
+		return true;
+	return f->width == widths[i] && f->bitmap_bits >= FILTER_BITS_MIN &&
+	    f->bitmap_bits <= FILTER_BITS_MAX && f->bucket_bits >= 1 &&
+	    f->bucket_bits <= f->bitmap_bits &&
+	    region_fits(set, f->bitmap, UINT64_C(1) << (f->bitmap_bits - 3)) &&
+	    region_fits(set, f->buckets,
+		((UINT64_C(1) << f->bucket_bits) + 1) * sizeof(uint32_t)) &&
+	    region_fits(set, f->anchors,
+		(uint64_t)f->count * sizeof(struct set_anchor));
+}
+
+static bool
+directory_fits(const struct scan_set *set)
+{
+	const struct set_directory *d = set->dir;
+	bool ok = region_fits(set, d->records, d->records.size) &&
+	    region_fits(set, d->texts, d->texts.size) &&
+	    region_fits(set, d->sources, d->sources.size) &&
+	    region_fits(set, d->rules, d->rules.size);
+
+	for (size_t i = 0; i < HASH_USES * HASH_KINDS && ok; i++)
+		ok = hashes_fit(set, &d->hash[i / HASH_KINDS][i % HASH_KINDS]);
+	for (size_t i = 0; i < TARGETS * FILTERS && ok; i++)
+		ok = filter_fits(
+		    set, &d->filter[i / FILTERS][i % FILTERS], i % FILTERS);
+	for (size_t i = 0; i < TARGETS && ok; i++)
+		ok = region_fits(set, d->always[i], d->always[i].size);
 	return ok;
 }
 
 static bool
-special_ok(const struct scan_set *s, const struct set_special *sp,
-    const struct set_part *part)
+head_is_whole(const struct scan_set *set)
 {
-	return sp->len > 0 && sp->len <= part->len &&
-	    sp->at <= part->len - sp->len && sp->count <= SPECIAL_MAX &&
-	    sp->bytes <= s->dir->bytes.size &&
-	    (uint64_t)sp->len * sp->count <= s->dir->bytes.size - sp->bytes;
-}
+	const size_t from = sizeof(struct set_header);
+	struct digest *d = digest_new();
+	unsigned char digest[DIGEST_MAX];
+	bool ok = d != NULL && digest_begin(d, 1u << DIGEST_SHA256) == OK;
 
-static bool
-part_ok(const struct scan_set *s, const struct set_part *p, uint64_t specials)
-{
-	uint64_t room = s->dir->bytes.size;
-
-	if (p->len == 0 || p->len > PART_MAX || p->bytes > room ||
-	    p->len > room - p->bytes ||
-	    (p->masks != NO_MASK &&
-		(p->masks > room || p->len > room - p->masks)) ||
-	    p->gap_min > p->gap_max || p->pivot_len == 0 || p->pivot > p->len ||
-	    p->pivot_len > p->len - p->pivot || p->special > specials ||
-	    p->specials > specials - p->special)
-		return false;
-	for (uint32_t i = 0; i < p->specials; i++)
-		if (!special_ok(s, &s->specials[p->special + i], p))
-			return false;
-	return true;
-}
-
-static bool
-pattern_ok(
-    const struct scan_set *s, const struct set_pattern *p, uint64_t parts)
-{
-	uint64_t pivots = 0;
-
-	if (p->parts == 0 || p->parts > PARTS_MAX || p->part > parts ||
-	    p->parts > parts - p->part || p->target >= TARGETS ||
-	    p->from >= FROM_COUNT || !text_ok(s, p->name) ||
-	    !text_ok(s, p->source))
-		return false;
-	for (uint32_t i = 0; i < p->parts; i++)
-		pivots += s->parts[p->part + i].pivot_len;
-	return pivots <= PIVOTS_MAX;
-}
-
-static bool
-patterns_ok(struct scan_set *s)
-{
-	const struct set_directory *d = s->dir;
-	uint64_t parts = d->parts.size / sizeof(struct set_part);
-	uint64_t specials = d->specials.size / sizeof(struct set_special);
-	uint64_t patterns = d->patterns.size / sizeof(struct set_pattern);
-
-	if (!region_ok(s, d->parts, parts, sizeof(struct set_part)) ||
-	    !region_ok(s, d->specials, specials, sizeof(struct set_special)) ||
-	    !region_ok(s, d->patterns, patterns, sizeof(struct set_pattern)) ||
-	    !region_ok(s, d->bytes, d->bytes.size, 1))
-		return false;
-	s->patterns = set_at(s, d->patterns);
-	s->parts = set_at(s, d->parts);
-	s->specials = set_at(s, d->specials);
-	s->bytes = set_at(s, d->bytes);
-	for (uint64_t i = 0; i < parts; i++)
-		if (!part_ok(s, &s->parts[i], specials))
-			return false;
-	for (uint64_t i = 0; i < patterns; i++)
-		if (!pattern_ok(s, &s->patterns[i], parts))
-			return false;
-	return true;
-}
-
-static bool
-filter_ok(const struct scan_set *s, const struct set_filter *f, uint32_t width)
-{
-	uint64_t patterns = s->dir->patterns.size / sizeof(struct set_pattern);
-	const struct set_anchor *a;
-
-	if (f->width != width || f->bitmap_bits < FILTER_BITS_MIN ||
-	    f->bitmap_bits > FILTER_BITS_MAX || f->bucket_bits < 1 ||
-	    f->bucket_bits > f->bitmap_bits ||
-	    !region_ok(s, f->bitmap, UINT64_C(1) << (f->bitmap_bits - 3), 1) ||
-	    !region_ok(s, f->buckets, (UINT64_C(1) << f->bucket_bits) + 1,
-		sizeof(uint32_t)) ||
-	    !region_ok(s, f->anchors, f->count, sizeof(struct set_anchor)) ||
-	    !starts_ok(set_at(s, f->buckets), f->bucket_bits, f->count))
-		return false;
-	a = set_at(s, f->anchors);
-	for (uint32_t i = 0; i < f->count; i++) {
-		const struct set_pattern *p;
-
-		if (a[i].pattern >= patterns)
-			return false;
-		p = &s->patterns[a[i].pattern];
-		if (a[i].part >= p->parts ||
-		    a[i].at + width > s->parts[p->part + a[i].part].len)
-			return false;
+	if (ok) {
+		digest_add(d, set->base + from, SET_HEAD - from);
+		digest_add(d, set->digests, set->chunks * SHA256_LEN);
+		digest_end(d, DIGEST_SHA256, digest);
+		ok = memcmp(digest, set->header->digest, SHA256_LEN) == 0;
 	}
-	return true;
-}
-
-static bool
-tables_ok(struct scan_set *s)
-{
-	static const uint32_t widths[FILTERS] = { 8, 4, 2 };
-	const struct set_directory *d = s->dir;
-
-	if (!region_ok(s, d->texts, d->texts.size, 1) || d->texts.size == 0 ||
-	    *set_text(s, (uint32_t)(d->texts.size - 1)) != '\0' ||
-	    !region_ok(s, d->rules, d->rules.size, 1) || !patterns_ok(s))
-		return false;
-	for (unsigned use = 0; use < HASH_USES; use++)
-		for (unsigned kind = 0; kind < HASH_KINDS; kind++)
-			if (!hashes_ok(s, &d->hash[use][kind], kind))
-				return false;
-	for (size_t i = 0; i < FILTERS; i++)
-		if (!filter_ok(s, &d->filter[i], widths[i]))
-			return false;
-	return true;
+	digest_free(d);
+	return ok;
 }
 
 static enum err
-check(struct scan_set *s, struct errinfo *ei)
+check(struct scan_set *set, struct errinfo *ei)
 {
-	const struct set_header *h = s->header;
-	struct span rest = { (const char *)s->base + sizeof(*h),
-		s->len - sizeof(*h) };
-	unsigned char digest[SHA256_LEN];
+	const struct set_header *h = set->header;
+	uint64_t data;
 
 	if (memcmp(h->magic, SET_MAGIC, sizeof(h->magic)) != 0)
 		return err_set(ei, ERR_CORRUPT, "not a signature set");
 	if (h->format != SET_FORMAT)
 		return err_set(ei, ERR_UNSUPPORTED,
-		    "signature set of format %u, this program reads %u",
-		    h->format, SET_FORMAT);
-	if (h->header_size != sizeof(*h) || h->file_size != s->len)
-		return err_set(
-		    ei, ERR_CORRUPT, "signature set is cut off or has grown");
-	sha256(rest, digest);
-	if (memcmp(digest, h->digest, sizeof(digest)) != 0)
-		return err_set(
-		    ei, ERR_CORRUPT, "signature set differs from its digest");
-	if (!tables_ok(s))
-		return err_set(
-		    ei, ERR_CORRUPT, "signature set points outside of itself");
-	return OK;
+		    "signature set of format %u, %u expected", h->format,
+		    SET_FORMAT);
+	if (h->file_size != set->len || h->header_size != sizeof(*h) ||
+	    set->len < SET_HEAD || set->dir->digests < SET_HEAD ||
+	    set->dir->digests > set->len)
+		return err_set(ei, ERR_CORRUPT, "signature set is cut short");
+	data = set->dir->digests - SET_HEAD;
+	set->chunks = (data + SET_CHUNK - 1) / SET_CHUNK;
+	set->digests = set->base + set->dir->digests;
+	if (set->chunks * SHA256_LEN != set->len - set->dir->digests ||
+	    !head_is_whole(set))
+		return err_set(ei, ERR_CORRUPT, "signature set is damaged");
+	if (!directory_fits(set))
+		return err_set(ei, ERR_CORRUPT,
+		    "signature set has tables that do not fit");
+	set->checked = calloc(set->chunks / 8 + 1, 1);
+	return set->checked == NULL ? err_set(ei, ERR_NOMEM, "signature set")
+				    : OK;
 }
-
-/* ---- opening --------------------------------------------------------------- */
 
 enum err
 scan_set_open(int fd, struct scan_set **out, struct errinfo *ei)
 {
-	struct scan_set *s;
+	struct scan_set *set = calloc(1, sizeof(*set));
 	struct stat st;
 	void *p;
 	enum err e;
 
-	if (fstat(fd, &st) != 0)
-		return err_sys(ei, "signature set");
-	if (!S_ISREG(st.st_mode) ||
-	    st.st_size < (off_t)(sizeof(struct set_header) +
-			     sizeof(struct set_directory)))
-		return err_set(ei, ERR_CORRUPT, "not a signature set");
-	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (p == MAP_FAILED)
-		return err_sys(ei, "signature set");
-	s = calloc(1, sizeof(*s));
-	if (s == NULL) {
-		(void)munmap(p, (size_t)st.st_size);
+	if (set == NULL)
 		return err_set(ei, ERR_NOMEM, "signature set");
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
+	    st.st_size < (off_t)SET_HEAD) {
+		free(set);
+		return err_set(ei, ERR_CORRUPT, "not a signature set");
 	}
-	s->base = p;
-	s->len = (size_t)st.st_size;
-	s->header = p;
-	s->dir = (const void *)(s->base + sizeof(*s->header));
-	e = check(s, ei);
-	if (e != OK) {
-		scan_set_close(s);
-		return e;
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED) {
+		free(set);
+		return err_sys(ei, "signature set");
 	}
-	*out = s;
-	return OK;
+	set->base = p;
+	set->len = (size_t)st.st_size;
+	set->header = p;
+	set->dir = (const struct set_directory *)(const void *)(set->base +
+	    sizeof(struct set_header));
+	e = check(set, ei);
+	if (e != OK)
+		scan_set_close(set);
+	else
+		*out = set;
+	return e;
 }
 
 void
@@ -268,7 +280,21 @@ scan_set_close(struct scan_set *set)
 	if (set == NULL)
 		return;
 	(void)munmap((void *)(uintptr_t)set->base, set->len);
+	free(set->checked);
 	free(set);
+}
+
+enum err
+scan_set_verify(struct scan_set *set, struct errinfo *ei)
+{
+	for (uint64_t i = 0; i < set->chunks; i++)
+		if (!chunk_is_whole(set, i))
+			return err_set(ei, ERR_CORRUPT,
+			    "signature set is damaged in bytes %llu to %llu",
+			    (unsigned long long)(SET_HEAD + i * SET_CHUNK),
+			    (unsigned long long)(SET_HEAD +
+				(i + 1) * SET_CHUNK));
+	return OK;
 }
 
 void
@@ -279,12 +305,9 @@ scan_set_info(const struct scan_set *set, struct scan_set_info *out)
 	*out = (struct scan_set_info){
 		.version = d->version,
 		.built_ms = d->built_ms,
-		.file_size = set->len,
-		.counts = { .hashes = d->hashes,
-		    .bodies = d->bodies,
-		    .allowed = d->allowed,
-		    .yara = d->yara,
-		    .skipped = d->skipped },
+		.file_size = set->header->file_size,
+		.counts = { d->hashes, d->bodies, d->allowed, d->yara,
+		    d->skipped },
 	};
 	memcpy(out->digest, set->header->digest, sizeof(out->digest));
 }

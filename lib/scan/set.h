@@ -4,31 +4,41 @@
 #include "scan/format.h"
 #include "scan/scan.h"
 
-/* A mapped set, its tables as arrays.  Everything in it was checked. */
-struct scan_set {
+/* A mapped set.  Its head was checked; chunks of data are checked when they
+ * are first asked for, and remembered. */
+struct scan_set { /* one thread at a time */
 	const unsigned char *base;
 	size_t len;
 	const struct set_header *header;
 	const struct set_directory *dir;
-	const struct set_pattern *patterns;
-	const struct set_part *parts;
-	const struct set_special *specials;
-	const unsigned char *bytes;
+	const unsigned char *digests; /* 32 bytes for each chunk */
+	uint64_t chunks;
+	unsigned char *checked; /* a bit for each chunk */
+	/* The bitmaps of a hash table, once checked. */
+	const uint64_t *sizes[HASH_USES][HASH_KINDS];
+	const uint64_t *bloom[HASH_USES][HASH_KINDS];
 };
 
-/* The start of a region; never NULL. */
-const void *set_at(const struct scan_set *set, struct set_region r);
-/* A name or source by its offset. */
-const char *set_text(const struct scan_set *set, uint32_t at);
+/* A region, whole; NULL when it is damaged.  Empty ones are not NULL. */
+const void *set_region(struct scan_set *set, struct set_region r);
+/* `n` bytes at `at` of a region; NULL when damaged or not all within it. */
+const void *
+set_part(struct scan_set *set, struct set_region r, uint64_t at, uint64_t n);
+/* The signature record at this offset; empty when damaged. */
+struct span set_record(struct scan_set *set, uint32_t at);
+
+/* "Win.Test.A-7" into out; "?" when damaged. */
+void set_name_text(
+    struct scan_set *set, const struct set_name *name, char out[SCAN_NAME_MAX]);
+void set_source_text(
+    struct scan_set *set, const struct set_name *name, char out[SCAN_NAME_MAX]);
 
 /* ---- hashes ------------------------------------------------------------- */
 
 /* Bits (1 << kind) of the digests that an object of this size needs. */
-unsigned
-set_hash_kinds(const struct scan_set *set, enum hash_use use, uint64_t size);
-/* The entry of this digest and size, or NULL. */
-const struct set_hash *
-set_hash_find(const struct scan_set *set, enum hash_use use, unsigned kind,
-    const unsigned char *digest, uint64_t size);
+unsigned set_hash_kinds(struct scan_set *set, enum hash_use use, uint64_t size);
+/* The row of this digest and size; false: none. */
+bool set_hash_find(struct scan_set *set, enum hash_use use, unsigned kind,
+    const unsigned char *digest, uint64_t size, struct set_hash *out);
 
 #endif

@@ -1,58 +1,89 @@
 #include <string.h>
 
+#include "scan/hash_bits.h"
 #include "scan/set.h"
 
+/* The bitmaps are looked at for every object: checked once, then kept. */
 static bool
-size_listed(const uint64_t *sizes, size_t n, uint64_t size)
+load_bitmaps(struct scan_set *set, enum hash_use use, unsigned kind)
 {
-	size_t lo = 0, hi = n;
+	const struct set_hashes *h = &set->dir->hash[use][kind];
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (sizes[mid] < size)
-			lo = mid + 1;
-		else
-			hi = mid;
+	if (set->bloom[use][kind] == NULL) {
+		set->sizes[use][kind] = set_region(set, h->sizes);
+		set->bloom[use][kind] = set_region(set, h->bloom);
 	}
-	return lo < n && sizes[lo] == size;
+	return set->sizes[use][kind] != NULL && set->bloom[use][kind] != NULL;
 }
 
 unsigned
-set_hash_kinds(const struct scan_set *set, enum hash_use use, uint64_t size)
+set_hash_kinds(struct scan_set *set, enum hash_use use, uint64_t size)
 {
 	unsigned kinds = 0;
 
 	for (unsigned kind = 0; kind < HASH_KINDS; kind++) {
 		const struct set_hashes *h = &set->dir->hash[use][kind];
+		uint64_t bit;
 
+		if (h->count == 0 || !load_bitmaps(set, use, kind))
+			continue;
+		bit = size_bit(size, h->size_bits);
 		if (h->any_size > 0 ||
-		    size_listed(set_at(set, h->sizes),
-			h->sizes.size / sizeof(uint64_t), size))
+		    (set->sizes[use][kind][bit >> 6] >> (bit & 63) & 1) != 0)
 			kinds |= 1u << kind;
 	}
 	return kinds;
 }
 
-const struct set_hash *
-set_hash_find(const struct scan_set *set, enum hash_use use, unsigned kind,
-    const unsigned char *digest, uint64_t size)
+/* The rows of the bucket that the prefix is in. */
+static bool
+bucket_of(struct scan_set *set, const struct set_hashes *h, uint64_t prefix,
+    uint32_t *from, uint32_t *to)
+{
+	uint64_t bucket = prefix >> (64 - h->bucket_bits);
+	const uint32_t *starts = set_part(
+	    set, h->buckets, bucket * sizeof(*starts), 2 * sizeof(*starts));
+
+	if (starts == NULL || starts[1] > h->count || starts[0] > starts[1])
+		return false;
+	*from = starts[0];
+	*to = starts[1];
+	return true;
+}
+
+static bool
+row_is(struct scan_set *set, const struct set_hashes *h, uint32_t i,
+    const unsigned char *tail, uint64_t size, struct set_hash *out)
+{
+	size_t tail_len = h->digest_len - HASH_PREFIX;
+	size_t row_len = HASH_ROW(h->digest_len);
+	const unsigned char *row =
+	    set_part(set, h->rows, (uint64_t)i * row_len, row_len);
+
+	if (row == NULL || memcmp(row, tail, tail_len) != 0)
+		return false;
+	memcpy(out, row + tail_len, sizeof(*out));
+	return out->size == SIZE_ANY || out->size == size;
+}
+
+bool
+set_hash_find(struct scan_set *set, enum hash_use use, unsigned kind,
+    const unsigned char *digest, uint64_t size, struct set_hash *out)
 {
 	const struct set_hashes *h = &set->dir->hash[use][kind];
-	const uint32_t *starts = set_at(set, h->buckets);
-	const uint64_t *prefixes = set_at(set, h->prefixes);
-	const struct set_hash *entries = set_at(set, h->entries);
-	const unsigned char *tails = set_at(set, h->tails);
-	size_t tail = h->digest_len - HASH_PREFIX;
-	uint64_t prefix = 0, bucket;
+	uint64_t prefix = digest_prefix(digest);
+	const uint64_t *prefixes;
+	uint32_t from, to;
 
-	for (size_t i = 0; i < HASH_PREFIX; i++)
-		prefix = prefix << 8 | digest[i];
-	bucket = prefix >> (64 - h->bucket_bits);
-	for (uint32_t i = starts[bucket]; i < starts[bucket + 1]; i++)
-		if (prefixes[i] == prefix &&
-		    (entries[i].size == size || entries[i].size == SIZE_ANY) &&
-		    memcmp(tails + i * tail, digest + HASH_PREFIX, tail) == 0)
-			return &entries[i];
-	return NULL;
+	if (h->count == 0 || !load_bitmaps(set, use, kind) ||
+	    !bloom_has(set->bloom[use][kind], h->bloom_bits, prefix) ||
+	    !bucket_of(set, h, prefix, &from, &to))
+		return false;
+	prefixes = set_part(set, h->prefixes, from * sizeof(*prefixes),
+	    (to - from) * sizeof(*prefixes));
+	for (uint32_t i = from; prefixes != NULL && i < to; i++)
+		if (prefixes[i - from] == prefix &&
+		    row_is(set, h, i, digest + HASH_PREFIX, size, out))
+			return true;
+	return false;
 }

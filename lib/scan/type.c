@@ -4,50 +4,13 @@
 
 #include <string.h>
 
-#define SAMPLE     4096u /* bytes that decide whether something is text */
-#define ZIP_RECORD 22u   /* the end record, without its comment */
-#define ZIP_ENTRY  46u   /* one of the directory, without its texts */
+#define ZIP_RECORD 22u /* the end record, without its comment */
+#define ZIP_ENTRY  46u /* one of the directory, without its texts */
 
 struct magic {
 	uint32_t at;
 	struct span bytes;
-	uint8_t means; /* enum set_target, or enum pack */
-};
-
-static const struct magic targets[] = {
-	{ 0, SPAN("MZ"), TARGET_PE },
-	{ 0,
-	    SPAN("\x7f"
-		 "ELF"),
-	    TARGET_ELF },
-	{ 0, SPAN("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), TARGET_OLE2 },
-	{ 0, SPAN("%PDF-"), TARGET_PDF },
-	{ 0, SPAN("GIF8"), TARGET_GRAPHICS },
-	{ 0, SPAN("\xff\xd8\xff"), TARGET_GRAPHICS },
-	{ 0, SPAN("\x89PNG\r\n\x1a\n"), TARGET_GRAPHICS },
-	{ 0, SPAN("II*\0"), TARGET_GRAPHICS },
-	{ 0, SPAN("MM\0*"), TARGET_GRAPHICS },
-	{ 0, SPAN("\xce\xfa\xed\xfe"), TARGET_MACHO },
-	{ 0, SPAN("\xcf\xfa\xed\xfe"), TARGET_MACHO },
-	{ 0, SPAN("\xfe\xed\xfa\xce"), TARGET_MACHO },
-	{ 0, SPAN("\xfe\xed\xfa\xcf"), TARGET_MACHO },
-	{ 0, SPAN("\xca\xfe\xba\xbe"), TARGET_JAVA },
-	{ 0, SPAN("FWS"), TARGET_FLASH },
-	{ 0, SPAN("CWS"), TARGET_FLASH },
-	{ 0, SPAN("ZWS"), TARGET_FLASH },
-	{ 0, SPAN("From: "), TARGET_MAIL },
-	{ 0, SPAN("From "), TARGET_MAIL },
-	{ 0, SPAN("Received: "), TARGET_MAIL },
-	{ 0, SPAN("Return-Path: "), TARGET_MAIL },
-	{ 0, SPAN("Return-path: "), TARGET_MAIL },
-	{ 0, SPAN("Delivered-To: "), TARGET_MAIL },
-	{ 0, SPAN("X-Envelope-From: "), TARGET_MAIL },
-	{ 0, SPAN("Message-ID: "), TARGET_MAIL },
-	{ 0, SPAN("Message-Id: "), TARGET_MAIL },
-	{ 0, SPAN("Subject: "), TARGET_MAIL },
-	{ 0, SPAN("MIME-Version: "), TARGET_MAIL },
-	{ 0, SPAN("To: "), TARGET_MAIL },
-	{ 0, SPAN("Date: "), TARGET_MAIL },
+	uint8_t means; /* enum pack */
 };
 
 static const struct magic packs[] = {
@@ -88,36 +51,6 @@ find_magic(struct span object, const struct magic *table, size_t n)
 			return table[i].means;
 	}
 	return 0;
-}
-
-/* Mostly characters: few control codes, and zero bytes only as UTF-16 has
- * them. */
-static bool
-looks_like_text(struct span s)
-{
-	size_t n = s.len < SAMPLE ? s.len : SAMPLE, control = 0, zero = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)s.ptr[i];
-
-		if (c == 0)
-			zero++;
-		else if (c < ' ' && (c < '\t' || c > '\r') && c != 0x1b)
-			control++;
-	}
-	return n > 0 && control <= n / 20 && zero <= n / 2 + 1;
-}
-
-enum set_target
-type_target(struct span object)
-{
-	uint8_t t = find_magic(object, targets, COUNT(targets));
-
-	if (t == TARGET_ANY && object.len <= TEXT_NORMAL_MAX &&
-	    find_magic(object, packs, COUNT(packs)) == PACK_NONE &&
-	    looks_like_text(object))
-		return TARGET_TEXT;
-	return (enum set_target)t;
 }
 
 static uint32_t

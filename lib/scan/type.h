@@ -6,10 +6,6 @@
 
 /* What an object is, by its first bytes. */
 
-/* The kind of signature that applies to it besides TARGET_ANY; TARGET_ANY
- * when none does. */
-enum set_target type_target(struct span object);
-
 /* How it is unpacked. */
 enum pack {
 	PACK_NONE,

@@ -40,6 +40,7 @@ scan_reason_name(enum scan_reason r)
 		[SCAN_R_MEMORY] = "memory",
 		[SCAN_R_UNREADABLE] = "unreadable",
 		[SCAN_R_WORKER] = "worker",
+		[SCAN_R_SET] = "set",
 	};
 
 	return (unsigned)r < SCAN_REASONS ? names[r] : "unknown";

@@ -97,6 +97,10 @@ a_damaged_set_is_refused(void **state)
 			continue;
 		b.ptr[i] ^= 4;
 		e = open_bytes(buf_view(&b), &set);
+		if (e == OK) {
+			e = scan_set_verify(set, NULL);
+			scan_set_close(set);
+		}
 		assert_true(e == ERR_CORRUPT || e == ERR_UNSUPPORTED);
 		b.ptr[i] ^= 4;
 	}
@@ -235,7 +239,7 @@ a_set_does_not_hold_what_it_looks_for(void **state)
 static void
 an_unknown_ending_is_unsupported(void **state)
 {
-	static const char *const names[] = { "a.txt", "a", "ndb", "a.cbc",
+	static const char *const names[] = { "a.txt", "a", "ndb", "a.cbx",
 		"a.ndb.gz", "" };
 	struct scan_builder *b = NULL;
 	struct errinfo ei = { 0 };

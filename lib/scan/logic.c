@@ -1,0 +1,318 @@
+#include "scan/match_int.h"
+
+#define COUNT_MAX 65535u
+
+/* ---- places ------------------------------------------------------------------- */
+
+static bool
+range_at(uint64_t base, const struct sig_place *p, struct pattern_range *out)
+{
+	uint64_t from, to;
+
+	if (__builtin_add_overflow(base, p->offset, &from) ||
+	    __builtin_add_overflow(from, p->shift, &to))
+		return false;
+	*out = (struct pattern_range){ from, to };
+	return true;
+}
+
+static bool
+range_of_section(const struct match_object *o, const struct exe *x,
+    const struct sig_place *p, struct pattern_range *out)
+{
+	bool last = p->from == FROM_LAST_SECTION;
+	struct exe_section s;
+
+	if (x->sections == 0 ||
+	    !exe_section_find(
+		o->bytes, x, last ? x->sections - 1 : p->index, &s))
+		return false;
+	if (p->from != FROM_WHOLE_SECTION)
+		return range_at(s.raw, p, out);
+	*out = (struct pattern_range){ s.raw, s.raw + s.raw_size };
+	return s.raw_size > 0;
+}
+
+static bool
+range_in_program(const struct match_object *o, const struct sig_place *p,
+    struct pattern_range *out)
+{
+	const struct exe *x = o->facts->exe(o->facts->arg);
+
+	if (x == NULL)
+		return false;
+	if (p->from == FROM_ENTRY)
+		return x->has_entry && range_at(x->entry, p, out);
+	if (p->from == FROM_BEFORE_ENTRY) {
+		struct sig_place back = { .shift = p->shift };
+
+		return x->has_entry && p->offset <= x->entry &&
+		    range_at(x->entry - p->offset, &back, out);
+	}
+	return range_of_section(o, x, p, out);
+}
+
+bool
+place_range(const struct match_object *o, const struct sig_place *p,
+    struct pattern_range *out)
+{
+	struct sig_place from_end = { .shift = p->shift };
+	size_t len = o->bytes.len;
+
+	switch (p->from) {
+	case FROM_ANY:
+		*out = (struct pattern_range){ 0, len };
+		return true;
+	case FROM_START:
+		return range_at(0, p, out);
+	case FROM_END:
+		return p->offset <= len &&
+		    range_at(len - p->offset, &from_end, out);
+	case FROM_ENTRY:
+	case FROM_BEFORE_ENTRY:
+	case FROM_SECTION:
+	case FROM_WHOLE_SECTION:
+	case FROM_LAST_SECTION:
+		return range_in_program(o, p, out);
+	default:
+		return false;
+	}
+}
+
+/* ---- bodies --------------------------------------------------------------------- */
+
+struct counting {
+	struct sub_matches *to;
+	uint32_t most;
+};
+
+bool
+sub_add(struct sub_matches *to, size_t at, uint32_t most)
+{
+	if (to->count == 0 || at < to->first)
+		to->first = at;
+	if (to->count == 0 || at > to->last)
+		to->last = at;
+	return ++to->count < most;
+}
+
+static bool
+count_match(void *arg, size_t from, size_t to)
+{
+	struct counting *c = arg;
+
+	(void)to;
+	return sub_add(c->to, from, c->most);
+}
+
+static void
+count_in(struct evaluation *v, struct pattern_range range, struct counting *c)
+{
+	if ((v->variant->flags & VARIANT_LEAD) != 0) {
+		if (range.to == 0)
+			return;
+		range.to--;
+		range.from -= range.from > 0;
+	}
+	if (c->to->count < c->most)
+		pattern_each(v->pattern, v->variant, range, count_match, c);
+}
+
+/* At each entry of the version information and nowhere else. */
+static void
+count_in_versions(struct evaluation *v, struct counting *c)
+{
+	const struct match_facts *f = v->object->facts;
+	const uint64_t *places = NULL;
+	size_t n = f->versions(f->arg, &places);
+
+	for (size_t i = 0; i < n; i++)
+		count_in(v, (struct pattern_range){ places[i], places[i] }, c);
+}
+
+void
+sub_body(struct evaluation *v, uint32_t sub, struct reader *r, uint32_t most,
+    struct sub_matches *to)
+{
+	struct sig_place place = read_place(r);
+	uint64_t variants = read_number(r, UINT16_MAX);
+	struct counting c = { to, most };
+	struct pattern_range range = { 0, 0 };
+
+	(void)sub;
+	if (place.from == FROM_MACRO ||
+	    (place.from != FROM_VERSION &&
+		!place_range(v->object, &place, &range)))
+		return;
+	for (uint64_t i = 0; i < variants && to->count < most; i++) {
+		if (!read_variant(r, v->variant)) {
+			v->damaged = true;
+			return;
+		}
+		if (place.from == FROM_VERSION)
+			count_in_versions(v, &c);
+		else
+			count_in(v, range, &c);
+	}
+}
+
+/* ---- subs ----------------------------------------------------------------------- */
+
+const struct sub_matches *
+sub_count(struct evaluation *v, uint32_t sub, uint32_t most)
+{
+	static sub_fn *const kinds[] = {
+		[SUB_BODY] = sub_body,
+		[SUB_PCRE] = sub_pcre,
+		[SUB_BYTES] = sub_bytes,
+	};
+	static const struct sub_matches none = { 0 };
+	struct sub_matches *to;
+	struct reader r;
+	uint64_t kind;
+
+	if (sub >= v->sig->subs || v->depth > 2) {
+		v->damaged = true;
+		return &none;
+	}
+	to = &v->sub[sub];
+	if (to->asked >= most || to->count < to->asked)
+		return to;
+	r = reader_of(v->sig->sub[sub]);
+	kind = read_number(&r, COUNT(kinds) - 1);
+	*to = (struct sub_matches){ .asked = most };
+	if (kinds[kind] == NULL) {
+		v->damaged = true;
+		return to;
+	}
+	v->depth++;
+	kinds[kind](v, sub, &r, most, to);
+	v->depth--;
+	v->damaged = v->damaged || r.bad;
+	return to;
+}
+
+/* ---- expressions ------------------------------------------------------------------- */
+
+/* What a tree came to: matches in all, and of which subs. */
+struct sum {
+	bool holds;
+	uint64_t count, subs;
+};
+
+struct node {
+	enum sig_op op;
+	enum sig_compare compare;
+	uint64_t number, number2;
+	uint64_t what; /* the sub, or how many trees follow */
+};
+
+static struct node
+read_node(struct reader *r)
+{
+	struct node n;
+
+	n.op = (enum sig_op)read_number(r, OPS - 1);
+	n.compare = (enum sig_compare)read_number(r, CMPS - 1);
+	n.number = read_number(r, COUNT_MAX);
+	n.number2 = read_number(r, SUBS_MAX);
+	n.what = read_number(r, SUBS_MAX);
+	return n;
+}
+
+static bool
+compares(const struct node *n, const struct sum *s)
+{
+	bool ok;
+
+	if (n->compare == CMP_NONE)
+		return s->holds;
+	if (n->compare == CMP_EQUAL)
+		ok = s->count == n->number;
+	else if (n->compare == CMP_MORE)
+		ok = s->count > n->number;
+	else
+		ok = s->count > 0 && s->count < n->number;
+	return ok && (uint64_t)__builtin_popcountll(s->subs) >= n->number2;
+}
+
+/* `most`: matches beyond that make no difference.  0: only step over it. */
+static struct sum
+evaluate(struct evaluation *v, struct reader *r, uint32_t most, unsigned depth)
+{
+	struct node n = read_node(r);
+	struct sum all = { .holds = n.op == OP_ALL };
+	bool counts;
+
+	if (depth == 0 || r->bad) {
+		r->bad = true;
+		return all;
+	}
+	if (most > 0 && n.compare != CMP_NONE && n.number >= most)
+		most = (uint32_t)n.number + 1;
+	if (n.op == OP_SUB) {
+		if (most > 0)
+			all.count = sub_count(v, (uint32_t)n.what, most)->count;
+		all.subs = all.count > 0 ? UINT64_C(1) << n.what : 0;
+		all.holds = all.count > 0;
+		all.holds = compares(&n, &all);
+		return all;
+	}
+	counts = most > 1 || n.compare != CMP_NONE;
+	for (uint64_t i = 0; i < n.what; i++) {
+		bool decided = all.holds != (n.op == OP_ALL);
+		struct sum one =
+		    evaluate(v, r, decided && !counts ? 0 : most, depth - 1);
+
+		if (decided && !counts)
+			continue;
+		all.count += one.count;
+		all.subs |= one.subs;
+		all.holds = n.op == OP_ALL ? all.holds && one.holds
+					   : all.holds || one.holds;
+	}
+	all.holds = compares(&n, &all);
+	return all;
+}
+
+bool
+expression_holds(struct evaluation *v, struct reader *r)
+{
+	struct sum s = evaluate(v, r, 1, EXPRESSION_DEPTH);
+
+	v->damaged = v->damaged || r->bad;
+	return s.holds;
+}
+
+static bool
+conditions_hold(struct evaluation *v)
+{
+	const struct match_facts *f = v->object->facts;
+	struct reader r = reader_of(v->sig->conditions);
+
+	while (r.p < r.end && !r.bad) {
+		enum sig_condition kind =
+		    (enum sig_condition)read_number(&r, COND_ICON2);
+
+		if (!f->holds(f->arg, kind, &r))
+			return false;
+	}
+	v->damaged = v->damaged || r.bad;
+	return !r.bad;
+}
+
+bool
+sig_matches(struct evaluation *v, size_t *at)
+{
+	struct reader r = reader_of(v->sig->expression);
+
+	*at = 0;
+	if (!conditions_hold(v))
+		return false;
+	if ((v->sig->flags & SIG_LOGICAL) != 0)
+		return expression_holds(v, &r) && !v->damaged;
+	if (sub_count(v, 0, 1)->count == 0 || v->damaged)
+		return false;
+	*at = v->sub[0].first;
+	return true;
+}

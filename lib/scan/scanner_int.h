@@ -1,0 +1,69 @@
+#ifndef SCAN_SCANNER_INT_H
+#define SCAN_SCANNER_INT_H
+
+#include "crypt/crypt.h"
+#include "scan/match.h"
+#include "scan/rules.h"
+
+/* What scanner.c (the file and its verdict), look.c (one object) and
+ * members.c (what is in it) share. */
+
+struct scanner {
+	struct scan_set *set;
+	struct scan_limits limits;
+	struct matcher *matcher;
+	struct rules *rules; /* NULL: the set has none */
+	struct digest *digest;
+	struct buf text; /* normalised */
+	struct buf imports;
+	unsigned char *small; /* SMALL_MAX bytes */
+	/* facts about the object that was asked for last */
+	const struct object *facts_of;
+	bool is_exe;
+	struct exe exe;
+	bool has_versions;
+	size_t versions;
+	uint64_t version[PE_VERSION_MAX];
+	/* the file under way */
+	struct scan_verdict *v;
+	int64_t deadline_ns;
+	uint64_t packed, unpacked;
+	uint32_t members;
+	bool stop; /* found, or a limit of the whole file passed */
+};
+
+/* The file, or something unpacked from it.  Its containers stay alive, so
+ * that an allow list may name any of them. */
+struct object {
+	const struct object *parent;
+	struct span bytes;
+	enum format format; /* FORMAT_ANY: to be found out */
+	enum format again;  /* a signature wants it looked at as this */
+	uint32_t depth;
+	unsigned digests; /* bits of the kinds that are known */
+	unsigned char digest[HASH_KINDS][DIGEST_MAX];
+	char inner[SCAN_INNER_MAX];
+};
+
+/* The first reason is the one that is told. */
+void scanner_note(
+    struct scanner *s, const struct object *o, enum scan_reason reason);
+/* As that, and nothing more is unpacked. */
+void scanner_give_up(
+    struct scanner *s, const struct object *o, enum scan_reason reason);
+bool scanner_in_time(struct scanner *s, const struct object *o);
+/* Takes the object apart after looking at it. */
+void scanner_object(struct scanner *s, struct object *o);
+
+/* ---- look.c ------------------------------------------------------------------- */
+
+/* Hashes, bodies and rules; true: the verdict is in. */
+bool look_at(struct scanner *s, struct object *o);
+/* False: no memory. */
+bool look_digests(struct scanner *s, struct object *o, unsigned kinds);
+
+/* ---- members.c ---------------------------------------------------------------- */
+
+void members_scan(struct scanner *s, const struct object *o);
+
+#endif
