@@ -17,6 +17,8 @@ struct build {
 	scan_problem_fn *problem;
 	void *arg;
 	uint64_t unread; /* problems found on this side */
+	uint64_t problems;
+	bool first; /* the round of files that say what is left out */
 	struct scan_counts counts;
 };
 
@@ -25,6 +27,7 @@ tell(struct build *b, const char *file, size_t line, const char *reason)
 {
 	struct scan_problem p = { file, line, reason };
 
+	b->problems++;
 	if (b->problem != NULL)
 		b->problem(b->arg, &p);
 }
@@ -117,6 +120,8 @@ send_entry(
 
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return err_set(ei, ERR_LIMIT, "%s: path is too long", dir);
+	if (scan_builder_wants_first(path) != b->first)
+		return OK;
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
 		b->unread++;
 		tell(b, path, 0, "not a file");
@@ -157,7 +162,9 @@ send_path(struct build *b, const char *path, struct errinfo *ei)
 		return err_set(ei, ERR_LIMIT, "path is empty or too long");
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return send_folder(b, path, ei);
-	return send_file(b, path, ei);
+	return scan_builder_wants_first(path) == b->first
+	    ? send_file(b, path, ei)
+	    : OK;
 }
 
 /* ---- output ---------------------------------------------------------------- */
@@ -217,9 +224,23 @@ write_out(
 	return e;
 }
 
+static enum err
+send_all(
+    struct build *b, const char *const *paths, size_t n, struct errinfo *ei)
+{
+	enum err e = OK;
+
+	for (int round = 0; round < 2; round++) {
+		b->first = round == 0;
+		for (size_t i = 0; i < n && e == OK; i++)
+			e = send_path(b, paths[i], ei);
+	}
+	return e;
+}
+
 enum err
 scan_build_files(const char *const *paths, size_t n, const char *out_path,
-    uint64_t version, scan_problem_fn *problem, void *arg,
+    const struct scan_build_options *opt, scan_problem_fn *problem, void *arg,
     struct scan_counts *counts, struct errinfo *ei)
 {
 	struct worker_spec spec = {
@@ -228,10 +249,13 @@ scan_build_files(const char *const *paths, size_t n, const char *out_path,
 	struct build b = { .problem = problem, .arg = arg };
 	enum err e = worker_start(&spec, &b.worker, ei);
 
-	for (size_t i = 0; i < n && e == OK; i++)
-		e = send_path(&b, paths[i], ei);
 	if (e == OK)
-		e = write_out(&b, out_path, version, ei);
+		e = send_all(&b, paths, n, ei);
+	if (e == OK && opt->strict && b.problems > 0)
+		e = err_set(ei, ERR_SYNTAX, "%llu lines cannot be used",
+		    (unsigned long long)b.problems);
+	if (e == OK)
+		e = write_out(&b, out_path, opt->version, ei);
 	(void)worker_stop(b.worker, e == OK ? 500 : 0);
 	if (e != OK)
 		return e;

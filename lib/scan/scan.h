@@ -142,9 +142,11 @@ void scanner_file(
 void scanner_bytes(struct scanner *s, struct span bytes, bool want_sha256,
     struct scan_verdict *out);
 
-/* The roles "scan" and "build" of khien-worker; return the exit status. */
+/* The roles "scan", "build" and "inspect" of khien-worker; return the exit
+ * status. */
 int scan_worker_main(void);
 int scan_build_worker_main(void);
+int scan_inspect_worker_main(void);
 
 /* ---- for programs: a pool of workers ------------------------------------ */
 
@@ -178,11 +180,59 @@ enum err scan_pool_next(struct scan_pool *p, int timeout_ms, void **tag,
 enum err scan_pool_reload(
     struct scan_pool *p, const char *set_path, struct errinfo *ei) MUST_USE;
 
+struct scan_build_options {
+	uint64_t version;
+	bool strict; /* a line that cannot be used is an error */
+};
 /* Compile `paths` (files, or folders of them) in a sandboxed worker into
  * `out_path`, atomically.  In a folder what is no signature file is a
  * problem; named itself it is ERR_UNSUPPORTED. */
-enum err scan_build_files(const char *const *paths, size_t n,
-    const char *out_path, uint64_t version, scan_problem_fn *problem, void *arg,
+enum err
+scan_build_files(const char *const *paths, size_t n, const char *out_path,
+    const struct scan_build_options *opt, scan_problem_fn *problem, void *arg,
     struct scan_counts *counts, struct errinfo *ei) MUST_USE;
+
+/* ---- for programs: what is in a set --------------------------------------- */
+
+enum scan_ask {
+	SCAN_ASK_VERIFY,  /* read all of it; no rows */
+	SCAN_ASK_FIND,    /* signatures whose name contains `text` */
+	SCAN_ASK_EXPLAIN, /* how the engine understands these */
+	SCAN_ASK_DIFF,    /* what only one of two sets has */
+	SCAN_ASKS
+};
+struct scan_query {
+	enum scan_ask ask;
+	struct span text; /* "": all */
+	uint64_t rows;    /* at most so many */
+};
+/* What a row says; the label is for the program to put into words. */
+enum scan_label {
+	SCAN_L_HASH, /* text: the digest, size; of whole objects */
+	SCAN_L_ALLOWED,
+	SCAN_L_SECTION,
+	SCAN_L_IMPORT,
+	SCAN_L_BODY,    /* a signature with bodies: its name alone */
+	SCAN_L_ADDED,   /* only in the second set */
+	SCAN_L_REMOVED, /* only in the first */
+	SCAN_L_TARGET,
+	SCAN_L_CONDITION,
+	SCAN_L_EXPRESSION,
+	SCAN_L_SUB, /* its kind, and where it may be */
+	SCAN_L_PATTERN,
+	SCAN_L_ANCHOR,    /* what is looked for first, and where it stands */
+	SCAN_L_NO_ANCHOR, /* evaluated for every object: slow */
+	SCAN_LABELS
+};
+struct scan_row {
+	enum scan_label label;
+	const char *name, *source; /* "" in the lines of an explanation */
+	const char *text;
+};
+typedef void scan_row_fn(void *arg, const struct scan_row *row);
+/* Asks a sandboxed worker; other_path for SCAN_ASK_DIFF alone. */
+enum err scan_inspect(const char *set_path, const char *other_path,
+    const struct scan_query *query, scan_row_fn *fn, void *arg,
+    struct errinfo *ei) MUST_USE;
 
 #endif

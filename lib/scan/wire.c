@@ -1,9 +1,11 @@
 #include "scan/wire.h"
 
 #include <locale.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "crypt/crypt.h"
 
@@ -53,4 +55,36 @@ wire_warm_up(void)
 	(void)setenv("TZ", "UTC0", 1);
 	tzset();
 	sha256(SPAN(""), digest);
+}
+
+/* ---- in the worker -------------------------------------------------------------- */
+
+enum err
+wire_unexpected(const struct message *m)
+{
+	if (m->fd != -1)
+		(void)close(m->fd);
+	return ERR_CORRUPT;
+}
+
+int
+wire_serve(const struct sandbox_profile *profile, wire_serve_fn *fn, void *arg)
+{
+	struct channel *ch = NULL;
+	struct errinfo ei = { 0 };
+	struct message m;
+	enum err e;
+
+	wire_warm_up();
+	if (sandbox_enter(profile, &ch, &ei) != OK) {
+		(void)fprintf(stderr, "khien-worker: %s\n", ei.msg);
+		return 3;
+	}
+	do {
+		e = channel_receive(ch, CHANNEL_FOREVER, &m, NULL);
+		if (e == OK)
+			e = fn(arg, ch, &m);
+	} while (e == OK);
+	channel_free(ch);
+	return e == ERR_NOT_FOUND ? 0 : 1;
 }

@@ -25,6 +25,13 @@ enum scan_message {
 	BUILD_TAKEN,   /* the source is read */
 	BUILD_WRITTEN, /* struct scan_counts */
 	BUILD_FAILED,  /* struct wire_failure, text */
+	/* To an inspector. */
+	INSPECT_SET, /* a set's file; at most two */
+	INSPECT_ASK, /* struct wire_ask, text */
+	/* From it. */
+	INSPECT_ROW, /* struct wire_row, name, source, text, each ended by 0 */
+	INSPECT_DONE,
+	INSPECT_FAILED, /* struct wire_failure, text */
 };
 
 struct wire_setup {
@@ -38,9 +45,26 @@ struct wire_write {
 struct wire_problem {
 	uint64_t line;
 };
+struct wire_ask {
+	uint64_t rows;
+	uint32_t ask, zero;
+};
+struct wire_row {
+	uint32_t label; /* enum scan_label */
+};
 struct wire_failure {
 	uint32_t code; /* enum err */
 };
+
+/* Serve messages in the sandbox until the parent closes; what `fn` returns
+ * but OK ends it.  Returns the exit status. */
+struct sandbox_profile;
+typedef enum err
+wire_serve_fn(void *arg, struct channel *ch, const struct message *m);
+int
+wire_serve(const struct sandbox_profile *profile, wire_serve_fn *fn, void *arg);
+/* What a parent sends in no order that we know ends the worker. */
+enum err wire_unexpected(const struct message *m);
 
 /* Takes the struct at the start of a body; false if it is too short. */
 bool wire_take(struct span *body, void *out, size_t n);

@@ -5,44 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sandbox/sandbox.h"
 #include "scan/wire.h"
 
 #define SOURCE_MAX ((off_t)2 << 30) /* bytes of one signature file */
-
-/* What a parent sends in no order that we know ends the worker. */
-static enum err
-unexpected(const struct message *m)
-{
-	if (m->fd != -1)
-		(void)close(m->fd);
-	return ERR_CORRUPT;
-}
-
-/* Serve messages until the parent closes.  Returns the exit status. */
-typedef enum err
-serve_fn(void *arg, struct channel *ch, const struct message *m);
-
-static int
-serve(const struct sandbox_profile *profile, serve_fn *fn, void *arg)
-{
-	struct channel *ch = NULL;
-	struct errinfo ei = { 0 };
-	struct message m;
-	enum err e;
-
-	wire_warm_up();
-	if (sandbox_enter(profile, &ch, &ei) != OK) {
-		(void)fprintf(stderr, "khien-worker: %s\n", ei.msg);
-		return 3;
-	}
-	do {
-		e = channel_receive(ch, CHANNEL_FOREVER, &m, NULL);
-		if (e == OK)
-			e = fn(arg, ch, &m);
-	} while (e == OK);
-	channel_free(ch);
-	return e == ERR_NOT_FOUND ? 0 : 1;
-}
 
 /* ---- role "scan" ---------------------------------------------------------- */
 
@@ -65,7 +31,7 @@ on_setup(struct scan_work *w, struct channel *ch, const struct message *m)
 	enum err e;
 
 	if (m->fd == -1 || !wire_take(&body, &setup, sizeof(setup)))
-		return unexpected(m);
+		return wire_unexpected(m);
 	e = scan_set_open(m->fd, &set, &why);
 	(void)close(m->fd);
 	if (e == OK)
@@ -92,7 +58,7 @@ on_file(struct scan_work *w, struct channel *ch, const struct message *m)
 	enum err e;
 
 	if (w->scanner == NULL || m->fd == -1)
-		return unexpected(m);
+		return wire_unexpected(m);
 	scanner_file(w->scanner, m->fd, w->want_sha256, &v);
 	(void)close(m->fd);
 	scan_verdict_encode(&v, &b);
@@ -108,14 +74,14 @@ on_scan_message(void *arg, struct channel *ch, const struct message *m)
 		return on_setup(arg, ch, m);
 	if (m->type == SCAN_FILE)
 		return on_file(arg, ch, m);
-	return unexpected(m);
+	return wire_unexpected(m);
 }
 
 int
 scan_worker_main(void)
 {
 	struct scan_work w = { 0 };
-	int status = serve(&sandbox_scan, on_scan_message, &w);
+	int status = wire_serve(&sandbox_scan, on_scan_message, &w);
 
 	scanner_free(w.scanner);
 	scan_set_close(w.set);
@@ -177,7 +143,7 @@ on_source(struct build_work *w, const struct message *m)
 	enum err e;
 
 	if (m->fd == -1 || m->body.len == 0 || m->body.len >= sizeof(name))
-		return unexpected(m);
+		return wire_unexpected(m);
 	memcpy(name, m->body.ptr, m->body.len);
 	name[m->body.len] = '\0';
 	e = add_mapped(w, m->fd, name, &why);
@@ -199,7 +165,7 @@ on_write(struct build_work *w, const struct message *m)
 	enum err e;
 
 	if (m->fd == -1 || !wire_take(&body, &wr, sizeof(wr)))
-		return unexpected(m);
+		return wire_unexpected(m);
 	e = scan_builder_write(
 	    w->builder, wr.version, wr.built_ms, m->fd, &why);
 	(void)close(m->fd);
@@ -220,7 +186,7 @@ on_build_message(void *arg, struct channel *ch, const struct message *m)
 		return on_source(w, m);
 	if (m->type == BUILD_WRITE)
 		return on_write(w, m);
-	return unexpected(m);
+	return wire_unexpected(m);
 }
 
 int
@@ -234,7 +200,7 @@ scan_build_worker_main(void)
 		(void)fprintf(stderr, "khien-worker: %s\n", ei.msg);
 		return 3;
 	}
-	status = serve(&sandbox_build, on_build_message, &w);
+	status = wire_serve(&sandbox_build, on_build_message, &w);
 	scan_builder_free(w.builder);
 	return status;
 }

@@ -90,8 +90,9 @@ build_set(struct setup *s, const char *const *sources, size_t n)
 		return fail("signature set", &ei);
 	path = arena_fmt(s->arena, "%s/sets/%lld.kdb", s->config.data_dir,
 	    (long long)version);
-	e = scan_build_files(sources, n, path, (uint64_t)version, on_skipped,
-	    &shown, &counts, &ei);
+	e = scan_build_files(sources, n, path,
+	    &(struct scan_build_options){ .version = (uint64_t)version },
+	    on_skipped, &shown, &counts, &ei);
 	if (e == OK)
 		e = protection_set_publish(
 		    &s->centre, version, &org_system, &ei);

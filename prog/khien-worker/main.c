@@ -11,6 +11,7 @@ static const struct {
 } roles[] = {
 	{ "scan", scan_worker_main },
 	{ "build", scan_build_worker_main },
+	{ "inspect", scan_inspect_worker_main },
 	{ "net", net_worker_main },
 };
 

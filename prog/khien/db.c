@@ -25,7 +25,7 @@ put_counts(const struct khien *k, const struct scan_counts *c)
 
 struct build_options {
 	const char *output;
-	uint64_t version;
+	struct scan_build_options build;
 };
 
 static int
@@ -34,6 +34,7 @@ parse_build(
 {
 	static const struct option known[] = {
 		{ "set-version", required_argument, NULL, 'v' },
+		{ "strict", no_argument, NULL, 's' },
 		{ 0 },
 	};
 	int c;
@@ -41,10 +42,12 @@ parse_build(
 	while ((c = getopt_long(argc, argv, ":o:", known, NULL)) != -1) {
 		if (c == 'o')
 			opt->output = optarg;
+		else if (c == 's')
+			opt->build.strict = true;
 		else if (c != 'v')
 			return wrong_option(k, c, argv);
-		else if (span_u64(span_of(optarg), INT64_MAX, &opt->version) !=
-		    OK)
+		else if (span_u64(span_of(optarg), INT64_MAX,
+			     &opt->build.version) != OK)
 			return wrong_use(
 			    k, N_("--set-version is not a number"), optarg);
 	}
@@ -68,7 +71,7 @@ on_problem(void *arg, const struct scan_problem *p)
 int
 verb_db_build(const struct khien *k, int argc, char **argv)
 {
-	struct build_options opt = { .version = 1 };
+	struct build_options opt = { .build = { .version = 1 } };
 	struct scan_counts counts;
 	struct errinfo ei = { 0 };
 	int status = parse_build(k, argc, argv, &opt);
@@ -76,7 +79,7 @@ verb_db_build(const struct khien *k, int argc, char **argv)
 	if (status != 0)
 		return status;
 	if (scan_build_files((const char *const *)argv + optind,
-		(size_t)(argc - optind), opt.output, opt.version, on_problem,
+		(size_t)(argc - optind), opt.output, &opt.build, on_problem,
 		NULL, &counts, &ei) != OK)
 		return failed(k, ei.msg);
 	put_counts(k, &counts);
@@ -167,4 +170,158 @@ verb_db_info(const struct khien *k, int argc, char **argv)
 		put_info(k, scan_pool_info(pool));
 	scan_pool_free(pool);
 	return 0;
+}
+
+/* ---- verify, find, explain, diff ----------------------------------------------------- */
+
+#define ROWS_MAX 1000u
+
+static const char *const labels[SCAN_LABELS] = {
+	[SCAN_L_HASH] = N_("hash"),
+	[SCAN_L_ALLOWED] = N_("allowed"),
+	[SCAN_L_SECTION] = N_("hash of a section"),
+	[SCAN_L_IMPORT] = N_("hash of imports"),
+	[SCAN_L_BODY] = N_("body"),
+	[SCAN_L_ADDED] = N_("added"),
+	[SCAN_L_REMOVED] = N_("removed"),
+	[SCAN_L_TARGET] = N_("target"),
+	[SCAN_L_CONDITION] = N_("condition"),
+	[SCAN_L_EXPRESSION] = N_("expression"),
+	[SCAN_L_SUB] = N_("subsignature"),
+	[SCAN_L_PATTERN] = N_("pattern"),
+	[SCAN_L_ANCHOR] = N_("anchor (subsignature.variant.part+place, bytes)"),
+	[SCAN_L_NO_ANCHOR] =
+	    N_("no anchor: evaluated for every object, which is slow"),
+};
+
+struct shown {
+	const struct khien *k;
+	uint64_t rows;
+};
+
+/* "Win.Test.A  body  main.ldb", or a line of an explanation below it. */
+static void
+show_row(void *arg, const struct scan_row *row)
+{
+	struct shown *s = arg;
+	const char *label = tr(s->k, labels[row->label]);
+
+	if (row->name[0] == '\0') {
+		(void)printf("    %s", label);
+		if (row->text[0] != '\0')
+			(void)printf(": ");
+		put_escaped(stdout, span_of(row->text));
+		(void)putchar('\n');
+		return;
+	}
+	s->rows++;
+	put_escaped(stdout, span_of(row->name));
+	(void)printf("  %s", label);
+	if (row->text[0] != '\0')
+		(void)printf(" ");
+	put_escaped(stdout, span_of(row->text));
+	(void)printf("  ");
+	put_escaped(stdout, span_of(row->source));
+	(void)putchar('\n');
+}
+
+struct inspect_options {
+	uint64_t rows;
+	const char *set, *other, *text;
+};
+
+/* SET [OTHER|TEXT] */
+static int
+parse_inspect(const struct khien *k, int argc, char **argv, enum scan_ask ask,
+    struct inspect_options *o)
+{
+	static const struct option known[] = {
+		{ "rows", required_argument, NULL, 'r' },
+		{ 0 },
+	};
+	bool needs_other = ask == SCAN_ASK_DIFF;
+	bool needs_text = ask == SCAN_ASK_FIND;
+	int c, most = ask == SCAN_ASK_VERIFY ? 1 : 2;
+
+	o->rows = ROWS_MAX;
+	while ((c = getopt_long(argc, argv, ":", known, NULL)) != -1) {
+		if (c != 'r')
+			return wrong_option(k, c, argv);
+		if (span_u64(span_of(optarg), UINT32_MAX, &o->rows) != OK)
+			return wrong_use(
+			    k, N_("--rows is not a number"), optarg);
+	}
+	if (optind == argc)
+		return wrong_use(k, N_("no signature set named"), NULL);
+	if (optind + most < argc)
+		return wrong_use(
+		    k, N_("too many arguments"), argv[optind + most]);
+	if (optind + 1 == argc && needs_other)
+		return wrong_use(k, N_("the second set is missing"), NULL);
+	if (optind + 1 == argc && needs_text)
+		return wrong_use(k, N_("no name to look for"), NULL);
+	o->set = argv[optind];
+	o->text = o->other = NULL;
+	if (optind + 1 < argc && needs_other)
+		o->other = argv[optind + 1];
+	else if (optind + 1 < argc)
+		o->text = argv[optind + 1];
+	return 0;
+}
+
+static int
+inspect(const struct khien *k, int argc, char **argv, enum scan_ask ask,
+    uint64_t *rows)
+{
+	struct inspect_options o;
+	struct shown shown = { k, 0 };
+	struct scan_query q = { .ask = ask };
+	struct errinfo ei = { 0 };
+	int status = parse_inspect(k, argc, argv, ask, &o);
+
+	if (status != 0)
+		return status;
+	q.text = span_of(o.text);
+	q.rows = o.rows;
+	if (scan_inspect(o.set, o.other, &q, show_row, &shown, &ei) != OK)
+		return failed(k, ei.msg);
+	*rows = shown.rows;
+	return 0;
+}
+
+int
+verb_db_verify(const struct khien *k, int argc, char **argv)
+{
+	uint64_t rows;
+
+	return inspect(k, argc, argv, SCAN_ASK_VERIFY, &rows);
+}
+
+/* As grep(1): 1 when there is none. */
+int
+verb_db_find(const struct khien *k, int argc, char **argv)
+{
+	uint64_t rows = 0;
+	int status = inspect(k, argc, argv, SCAN_ASK_FIND, &rows);
+
+	return status == 0 && rows == 0 ? 1 : status;
+}
+
+int
+verb_db_explain(const struct khien *k, int argc, char **argv)
+{
+	uint64_t rows = 0;
+	int status = inspect(k, argc, argv, SCAN_ASK_EXPLAIN, &rows);
+
+	return status == 0 && rows == 0 ? 1 : status;
+}
+
+/* As diff(1): 1 when they differ. */
+int
+verb_db_diff(const struct khien *k, int argc, char **argv)
+{
+	uint64_t rows = 0;
+	int status = inspect(k, argc, argv, SCAN_ASK_DIFF, &rows);
+
+	return status == 0 && rows > 0 ? 1 : status;
 }

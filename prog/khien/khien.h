@@ -37,6 +37,10 @@ struct verb {
 int verb_scan(const struct khien *k, int argc, char **argv);
 int verb_db_build(const struct khien *k, int argc, char **argv);
 int verb_db_info(const struct khien *k, int argc, char **argv);
+int verb_db_verify(const struct khien *k, int argc, char **argv);
+int verb_db_find(const struct khien *k, int argc, char **argv);
+int verb_db_explain(const struct khien *k, int argc, char **argv);
+int verb_db_diff(const struct khien *k, int argc, char **argv);
 int verb_agent_enrol(const struct khien *k, int argc, char **argv);
 int verb_agent_status(const struct khien *k, int argc, char **argv);
 int verb_agent_scan(const struct khien *k, int argc, char **argv);

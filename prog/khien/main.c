@@ -15,13 +15,25 @@ static const struct verb verbs[] = {
 	       "  --json       one JSON object for each file, then a "
 	       "summary\n"),
 	    verb_scan },
-	{ "db", "build", "-o FILE [--set-version N] SOURCE...",
+	{ "db", "build", "-o FILE [--set-version N] [--strict] SOURCE...",
 	    N_("compile signature files into a set"),
 	    N_("  -o FILE            the set to write\n"
-	       "  --set-version N    its number; default: 1\n"),
+	       "  --set-version N    its number; default: 1\n"
+	       "  --strict           a line that cannot be used is an error\n"),
 	    verb_db_build },
 	{ "db", "info", "[--json] FILE", N_("tell what is in a compiled set"),
 	    N_("  --json    as a JSON object\n"), verb_db_info },
+	{ "db", "verify", "FILE", N_("read a whole set and check it"), "",
+	    verb_db_verify },
+	{ "db", "find", "[--rows N] FILE NAME",
+	    N_("list the signatures whose name contains NAME"),
+	    N_("  --rows N    at most N; default: 1000\n"), verb_db_find },
+	{ "db", "explain", "[--rows N] FILE [NAME]",
+	    N_("tell how the engine understands signatures"),
+	    N_("  --rows N    at most N; default: 1000\n"), verb_db_explain },
+	{ "db", "diff", "[--rows N] FILE FILE",
+	    N_("list what only one of two sets has"),
+	    N_("  --rows N    at most N; default: 1000\n"), verb_db_diff },
 	{ "agent", "enrol", "--token TOKEN|--token-file FILE [--state DIR]",
 	    N_("make this computer one of a centre's"),
 	    N_("  --token TOKEN        as the centre's console gave it\n"

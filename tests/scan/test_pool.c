@@ -91,8 +91,9 @@ build(const char *source, const char *out, uint64_t version,
     struct problems *problems, struct scan_counts *counts)
 {
 	struct errinfo ei = { 0 };
+	const struct scan_build_options opt = { .version = version };
 	enum err e = scan_build_files(
-	    &source, 1, out, version, on_problem, problems, counts, &ei);
+	    &source, 1, out, &opt, on_problem, problems, counts, &ei);
 
 	if (e != OK)
 		print_message("# %s\n", ei.msg);
