@@ -67,6 +67,15 @@ enum err seal_file(const unsigned char key[SEAL_KEY_LEN], struct span label,
 enum err seal_open_file(const unsigned char key[SEAL_KEY_LEN],
     struct span label, int in, int out, struct errinfo *ei) MUST_USE;
 
+/* ---- RSA of others ------------------------------------------------------- */
+
+/* What a textbook RSA signature (a big-endian number) says under this public
+ * key (decimal numbers): its last `len` bytes; the rest must be zero.  Only
+ * to read formats that were made so: nothing of ours is signed like that. */
+enum err
+rsa_recover(const char *modulus, const char *exponent, struct span signature,
+    unsigned char *out, size_t len, struct errinfo *ei) MUST_USE;
+
 /* ---- signatures (Ed25519, RFC 8032) ------------------------------------ */
 
 #define SIGN_PUBLIC_LEN 32

@@ -341,28 +341,41 @@ body_write(const struct body *b, unsigned flags, struct buf *out)
 static unsigned
 rarity(unsigned char c)
 {
-	static const unsigned char opcodes[] = { 0x0f, 0x24, 0x48, 0x44, 0x4c,
-		0x85, 0x89, 0x8b, 0x8d, 0xc0, 0xe8, 0x01, 0x83, 0x08, 0x10 };
+	static const unsigned char common[256] = { [0] = 1,
+		[0xff] = 2,
+		[0xcc] = 2,
+		[0x90] = 2,
+		[' '] = 2,
+		[0x0f] = 4,
+		[0x24] = 4,
+		[0x48] = 4,
+		[0x44] = 4,
+		[0x4c] = 4,
+		[0x85] = 4,
+		[0x89] = 4,
+		[0x8b] = 4,
+		[0x8d] = 4,
+		[0xc0] = 4,
+		[0xe8] = 4,
+		[0x01] = 4,
+		[0x83] = 4,
+		[0x08] = 4,
+		[0x10] = 4,
+		['\n'] = 4,
+		['.'] = 4,
+		['/'] = 4,
+		['a' ... 'z'] = 4 };
 
-	if (c == 0)
-		return 1;
-	if (c == 0xff || c == 0xcc || c == 0x90 || c == ' ')
-		return 2;
-	if (memchr(opcodes, c, sizeof(opcodes)) != NULL ||
-	    (c >= 'a' && c <= 'z') || c == '\n' || c == '.' || c == '/')
-		return 4;
+	if (common[c] != 0)
+		return common[c];
 	return c < 0x80 ? 6 : 7;
 }
 
+/* What the byte at p[i] adds to a window that does not begin with it. */
 static unsigned
-window_bits(const unsigned char *p, uint32_t width)
+step_bits(const unsigned char *p, uint32_t i)
 {
-	unsigned bits = 0;
-
-	for (uint32_t i = 0; i < width; i++)
-		if (i == 0 || p[i] != p[i - 1])
-			bits += rarity(p[i]);
-	return bits;
+	return p[i] == p[i - 1] ? 0 : rarity(p[i]);
 }
 
 static bool
@@ -375,10 +388,18 @@ anchor_of_width(const struct body *b, uint32_t width, struct body_anchor *out)
 		const unsigned char *bytes =
 		    (const unsigned char *)b->bytes.ptr + part->bytes;
 
-		for (uint32_t at = part->pivot;
-		     at + width <= part->pivot + part->pivot_len; at++) {
-			unsigned bits = window_bits(bytes + at, width);
+		uint32_t end = part->pivot + part->pivot_len;
+		unsigned rest = 0; /* of the window but for its first byte */
 
+		for (uint32_t k = part->pivot + 1;
+		     k < end && k < part->pivot + width; k++)
+			rest += step_bits(bytes, k);
+		for (uint32_t at = part->pivot; at + width <= end; at++) {
+			unsigned bits = rarity(bytes[at]) + rest;
+
+			rest -= step_bits(bytes, at + 1);
+			if (at + width < end)
+				rest += step_bits(bytes, at + width);
 			if (any && bits <= out->bits)
 				continue;
 			any = true;

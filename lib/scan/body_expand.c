@@ -40,6 +40,8 @@ body_digit(char c)
 static const struct marker *
 marker_at(struct span s, size_t at)
 {
+	if (at >= s.len || s.ptr[at] != '(')
+		return NULL;
 	for (size_t i = 0; i < COUNT(markers); i++)
 		if (span_starts(span_from(s, at), markers[i].text))
 			return &markers[i];

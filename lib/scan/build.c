@@ -240,6 +240,7 @@ scan_builder_new(scan_problem_fn *problem, void *arg, struct scan_builder **out,
 	b->problem = problem;
 	b->arg = arg;
 	b->texts = b->records = buf_make(BUILD_BYTES);
+	b->carry = buf_make(RULES_TEXT_MAX);
 	b->sources = b->anchors = b->always = b->ignored = b->rules =
 	    buf_make(BUILD_ROWS);
 	for (size_t i = 0; i < HASH_USES * HASH_KINDS; i++)
@@ -278,6 +279,7 @@ scan_builder_free(struct scan_builder *b)
 	buf_free(&b->always);
 	buf_free(&b->ignored);
 	buf_free(&b->rules);
+	buf_free(&b->carry);
 	for (size_t i = 0; i < HASH_USES * HASH_KINDS; i++)
 		buf_free(&b->hash[i / HASH_KINDS][i % HASH_KINDS]);
 	free(b->index.slot);
@@ -301,20 +303,39 @@ tables_check(const struct scan_builder *b, struct errinfo *ei)
 }
 
 static void
-add_lines(struct scan_builder *b, struct span text, line_fn *fn)
+add_line(struct scan_builder *b, struct span line)
 {
-	for (b->line = 1; text.len > 0; b->line++) {
-		struct span line = span_cut(text, '\n', &text);
-		struct errinfo why = { 0 };
+	struct errinfo why = { 0 };
 
-		if (line.len > 0 && line.ptr[line.len - 1] == '\r')
-			line.len--;
-		if (line.len == 0 || line.ptr[0] == '#' ||
-		    span_trim(line).len == 0)
+	b->line++;
+	if (line.len > 0 && line.ptr[line.len - 1] == '\r')
+		line.len--;
+	if (line.len == 0 || line.ptr[0] == '#' || span_trim(line).len == 0)
+		return;
+	b->text = line;
+	if (b->format->fn(b, line, &why) != OK)
+		build_problem(b, b->line, why.msg);
+}
+
+/* The lines that end in this piece; the rest waits in `carry`. */
+static void
+add_lines(struct scan_builder *b, struct span piece)
+{
+	while (piece.len > 0) {
+		struct span rest, line = span_cut(piece, '\n', &rest);
+
+		if (line.len == piece.len) {
+			buf_span(&b->carry, line);
+			return;
+		}
+		piece = rest;
+		if (b->carry.len == 0) {
+			add_line(b, line);
 			continue;
-		b->text = line;
-		if (fn(b, line, &why) != OK)
-			build_problem(b, b->line, why.msg);
+		}
+		buf_span(&b->carry, line);
+		add_line(b, buf_view(&b->carry));
+		buf_clear(&b->carry);
 	}
 }
 
@@ -329,32 +350,31 @@ add_bytecode(struct scan_builder *b, struct span line, struct errinfo *ei)
 	return OK;
 }
 
-static const struct signature_format {
-	const char *ending;
-	line_fn *fn; /* NULL: YARA */
-	bool first;  /* to be read before the others */
-} formats[] = {
-	{ ".hdb", add_hit, false },
-	{ ".hsb", add_hit, false },
-	{ ".hdu", add_hit, false },
-	{ ".hsu", add_hit, false },
-	{ ".mdb", add_section, false },
-	{ ".msb", add_section, false },
-	{ ".mdu", add_section, false },
-	{ ".msu", add_section, false },
-	{ ".imp", add_import, false },
-	{ ".ndb", add_body, false },
-	{ ".ndu", add_body, false },
-	{ ".db", add_old_body, false },
-	{ ".ldb", add_logical, false },
-	{ ".ldu", add_logical, false },
-	{ ".fp", add_allowed, false },
-	{ ".sfp", add_allowed, false },
-	{ ".ign", add_ignored, true },
-	{ ".ign2", add_ignored, true },
-	{ ".cbc", add_bytecode, false },
-	{ ".yar", NULL, false },
-	{ ".yara", NULL, false },
+static const struct signature_format formats[] = {
+	{ ".hdb", add_hit, SCAN_TURN_LATER },
+	{ ".hsb", add_hit, SCAN_TURN_LATER },
+	{ ".hdu", add_hit, SCAN_TURN_LATER },
+	{ ".hsu", add_hit, SCAN_TURN_LATER },
+	{ ".mdb", add_section, SCAN_TURN_LATER },
+	{ ".msb", add_section, SCAN_TURN_LATER },
+	{ ".mdu", add_section, SCAN_TURN_LATER },
+	{ ".msu", add_section, SCAN_TURN_LATER },
+	{ ".imp", add_import, SCAN_TURN_LATER },
+	{ ".ndb", add_body, SCAN_TURN_LATER },
+	{ ".ndu", add_body, SCAN_TURN_LATER },
+	{ ".db", add_old_body, SCAN_TURN_LATER },
+	{ ".ldb", add_logical, SCAN_TURN_LATER },
+	{ ".ldu", add_logical, SCAN_TURN_LATER },
+	{ ".fp", add_allowed, SCAN_TURN_LATER },
+	{ ".sfp", add_allowed, SCAN_TURN_LATER },
+	{ ".ign", add_ignored, SCAN_TURN_FIRST },
+	{ ".ign2", add_ignored, SCAN_TURN_FIRST },
+	{ ".cbc", add_bytecode, SCAN_TURN_LATER },
+	{ ".yar", NULL, SCAN_TURN_LATER },
+	{ ".yara", NULL, SCAN_TURN_LATER },
+	{ ".cvd", NULL, SCAN_TURN_BOTH },
+	{ ".cld", NULL, SCAN_TURN_BOTH },
+	{ ".cud", NULL, SCAN_TURN_BOTH },
 };
 
 static struct span
@@ -375,33 +395,75 @@ format_find(const char *name)
 }
 
 bool
-scan_builder_wants_first(const char *name)
+build_knows(const char *name)
+{
+	return format_find(name) != NULL;
+}
+
+enum scan_turn
+scan_builder_turn(const char *name)
 {
 	const struct signature_format *f = format_find(name);
 
-	return f != NULL && f->first;
+	return f == NULL ? SCAN_TURN_LATER : f->turn;
 }
 
 enum err
-scan_builder_add(struct scan_builder *b, const char *name, struct span text,
-    struct errinfo *ei)
+build_open(struct scan_builder *b, const char *name, struct errinfo *ei)
 {
-	const struct signature_format *f = format_find(name);
 	struct span base = base_name(name);
-	enum err e = OK;
 
-	if (f == NULL)
+	b->format = format_find(name);
+	if (b->format == NULL)
 		return err_set(ei, ERR_UNSUPPORTED,
 		    "%s: its ending names no signature format known here",
 		    name);
 	if (base.len >= SCAN_NAME_MAX)
 		return err_set(ei, ERR_LIMIT, "%s: name is too long", name);
 	set_source(b, name, base);
-	if (f->fn == NULL)
-		e = build_rules_add(b, text, ei);
+	b->line = 0;
+	buf_clear(&b->carry);
+	return OK;
+}
+
+void
+build_feed(struct scan_builder *b, struct span piece)
+{
+	if (b->format->fn == NULL)
+		buf_span(&b->carry, piece);
 	else
-		add_lines(b, text, f->fn);
+		add_lines(b, piece);
+}
+
+enum err
+build_close(struct scan_builder *b, struct errinfo *ei)
+{
+	struct span rest = buf_view(&b->carry);
+	enum err e = OK;
+
+	if (b->carry.full)
+		return err_set(ei, ERR_LIMIT,
+		    "%s: a line, or a file of rules, is too long", b->file);
+	if (b->format->fn == NULL)
+		e = build_rules_add(b, rest, ei);
+	else if (rest.len > 0)
+		add_line(b, rest);
+	buf_clear(&b->carry);
 	return e == OK ? tables_check(b, ei) : e;
+}
+
+enum err
+scan_builder_add(struct scan_builder *b, const char *name, struct span text,
+    struct errinfo *ei)
+{
+	enum err e = build_open(b, name, ei);
+
+	if (e != OK)
+		return e;
+	if (b->format->turn == SCAN_TURN_BOTH)
+		return build_container(b, name, text, false, ei);
+	build_feed(b, text);
+	return build_close(b, ei);
 }
 
 void

@@ -53,6 +53,8 @@ struct scan_builder {
 	struct sig_draft *draft; /* scratch of build_sig.c */
 	const char *file;        /* the one being added */
 	uint32_t source;         /* its index in `sources` */
+	const struct signature_format *format;
+	struct buf carry; /* what stands behind the last whole line */
 	size_t line;
 	struct span text; /* the line itself */
 };
@@ -80,11 +82,27 @@ enum err build_level(const struct span *f, size_t n, size_t at, bool *fits,
 /* Whether an .ign2 file takes this signature out. */
 bool build_is_ignored(const struct scan_builder *b, struct span name);
 
+/* A file in pieces; scan_builder_add() is all three. */
+enum err build_open(
+    struct scan_builder *b, const char *name, struct errinfo *ei) MUST_USE;
+bool build_knows(const char *name); /* whether its ending is a format's */
+void build_feed(struct scan_builder *b, struct span piece);
+enum err build_close(struct scan_builder *b, struct errinfo *ei) MUST_USE;
+/* build_container.c: a .cvd, .cld or .cud, whole; `first`: only those of its
+ * files whose turn is first, else the others. */
+enum err build_container(struct scan_builder *b, const char *name,
+    struct span bytes, bool first, struct errinfo *ei) MUST_USE;
+
 /* A line of one format.  What is not wanted here (a level, an ignored name)
  * is counted by the function itself and is OK. */
 typedef enum err
 line_fn(struct scan_builder *b, struct span line, struct errinfo *ei);
 
+struct signature_format {
+	const char *ending;
+	line_fn *fn; /* NULL: to be had whole: YARA rules, a container */
+	enum scan_turn turn;
+};
 /* ---- build_hash.c, build_ndb.c, build_ldb.c, build_ignore.c ----------------- */
 
 line_fn add_hit, add_allowed, add_section, add_import, add_body, add_old_body,

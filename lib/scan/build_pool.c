@@ -78,6 +78,14 @@ await(struct build *b, const char *file, enum scan_message done,
 	}
 }
 
+static bool
+has_turn(const struct build *b, const char *path)
+{
+	enum scan_turn turn = scan_builder_turn(path);
+
+	return turn == SCAN_TURN_BOTH || (turn == SCAN_TURN_FIRST) == b->first;
+}
+
 static enum err
 send_file(struct build *b, const char *path, struct errinfo *ei)
 {
@@ -88,8 +96,8 @@ send_file(struct build *b, const char *path, struct errinfo *ei)
 		return err_set(ei, ERR_NOT_FOUND, "no file %s", path);
 	if (fd < 0)
 		return err_sys(ei, "%s", path);
-	e = channel_send(
-	    worker_channel(b->worker), BUILD_SOURCE, span_of(path), fd, ei);
+	e = channel_send(worker_channel(b->worker),
+	    b->first ? BUILD_FIRST : BUILD_SOURCE, span_of(path), fd, ei);
 	(void)close(fd);
 	return e == OK ? await(b, path, BUILD_TAKEN, ei) : e;
 }
@@ -120,7 +128,7 @@ send_entry(
 
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return err_set(ei, ERR_LIMIT, "%s: path is too long", dir);
-	if (scan_builder_wants_first(path) != b->first)
+	if (!has_turn(b, path))
 		return OK;
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
 		b->unread++;
@@ -162,9 +170,7 @@ send_path(struct build *b, const char *path, struct errinfo *ei)
 		return err_set(ei, ERR_LIMIT, "path is empty or too long");
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return send_folder(b, path, ei);
-	return scan_builder_wants_first(path) == b->first
-	    ? send_file(b, path, ei)
-	    : OK;
+	return has_turn(b, path) ? send_file(b, path, ei) : OK;
 }
 
 /* ---- output ---------------------------------------------------------------- */

@@ -101,9 +101,10 @@ void scan_builder_free(struct scan_builder *b); /* accepts NULL */
  * ERR_UNSUPPORTED.  A bad line is reported, counted and skipped. */
 enum err scan_builder_add(struct scan_builder *b, const char *name,
     struct span text, struct errinfo *ei) MUST_USE;
-/* Whether this file must be added before all others: it says which of their
- * signatures are left out. */
-bool scan_builder_wants_first(const char *name);
+/* Some files say which signatures of all others are left out: they must be
+ * added first.  A container may hold such and others. */
+enum scan_turn { SCAN_TURN_LATER, SCAN_TURN_FIRST, SCAN_TURN_BOTH };
+enum scan_turn scan_builder_turn(const char *name); /* by its ending */
 void scan_builder_counts(const struct scan_builder *b, struct scan_counts *out);
 /* Writes the compiled set. */
 enum err scan_builder_write(struct scan_builder *b, uint64_t version,

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "sandbox/sandbox.h"
+#include "scan/build_int.h"
 #include "scan/wire.h"
 
 #define SOURCE_MAX ((off_t)2 << 30) /* bytes of one signature file */
@@ -111,11 +112,44 @@ on_problem(void *arg, const struct scan_problem *p)
 }
 
 static enum err
-add_mapped(struct build_work *w, int fd, const char *name, struct errinfo *ei)
+add_container(struct build_work *w, int fd, size_t size, const char *name,
+    bool first, struct errinfo *ei)
+{
+	void *p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	enum err e;
+
+	if (p == MAP_FAILED)
+		return err_sys(ei, "%s", name);
+	e = build_container(
+	    w->builder, name, (struct span){ p, size }, first, ei);
+	(void)munmap(p, size);
+	return e;
+}
+
+/* In pieces: some are hundreds of megabytes, and lines are short. */
+static enum err
+add_pieces(struct build_work *w, int fd, const char *name, struct errinfo *ei)
+{
+	static char piece[1u << 18];
+	enum err e = build_open(w->builder, name, ei);
+	ssize_t n = 1;
+
+	while (e == OK && n > 0) {
+		n = read(fd, piece, sizeof(piece));
+		if (n < 0)
+			e = err_sys(ei, "%s", name);
+		else if (n > 0)
+			build_feed(
+			    w->builder, (struct span){ piece, (size_t)n });
+	}
+	return e == OK ? build_close(w->builder, ei) : e;
+}
+
+static enum err
+add_file(struct build_work *w, int fd, const char *name, bool first,
+    struct errinfo *ei)
 {
 	struct stat st;
-	void *p = NULL;
-	enum err e;
 
 	if (fstat(fd, &st) != 0)
 		return err_sys(ei, "%s", name);
@@ -123,16 +157,10 @@ add_mapped(struct build_work *w, int fd, const char *name, struct errinfo *ei)
 		return err_set(ei, ERR_LIMIT,
 		    "%s: not a file of up to %lld bytes", name,
 		    (long long)SOURCE_MAX);
-	if (st.st_size > 0)
-		p = mmap(
-		    NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (p == MAP_FAILED)
-		return err_sys(ei, "%s", name);
-	e = scan_builder_add(
-	    w->builder, name, (struct span){ p, (size_t)st.st_size }, ei);
-	if (p != NULL)
-		(void)munmap(p, (size_t)st.st_size);
-	return e;
+	if (scan_builder_turn(name) == SCAN_TURN_BOTH && st.st_size > 0)
+		return add_container(
+		    w, fd, (size_t)st.st_size, name, first, ei);
+	return add_pieces(w, fd, name, ei);
 }
 
 static enum err
@@ -146,7 +174,7 @@ on_source(struct build_work *w, const struct message *m)
 		return wire_unexpected(m);
 	memcpy(name, m->body.ptr, m->body.len);
 	name[m->body.len] = '\0';
-	e = add_mapped(w, m->fd, name, &why);
+	e = add_file(w, m->fd, name, m->type == BUILD_FIRST, &why);
 	(void)close(m->fd);
 	if (w->lost)
 		return ERR_IO;
@@ -182,7 +210,7 @@ on_build_message(void *arg, struct channel *ch, const struct message *m)
 	struct build_work *w = arg;
 
 	w->ch = ch;
-	if (m->type == BUILD_SOURCE)
+	if (m->type == BUILD_SOURCE || m->type == BUILD_FIRST)
 		return on_source(w, m);
 	if (m->type == BUILD_WRITE)
 		return on_write(w, m);
