@@ -192,29 +192,76 @@ type_pack(struct span object)
 	return old_tar(object) ? PACK_ARCHIVE : PACK_NONE;
 }
 
+/* What becomes of each byte; 0: it is left out. */
+static void
+fill_normal(unsigned char normal[256])
+{
+	for (unsigned c = 0; c < 256; c++) {
+		bool white = c == ' ' || (c >= '\t' && c <= '\r');
+
+		if (white)
+			normal[c] = ' ';
+		else if (c < ' ' || c > 0x7f)
+			normal[c] = 0;
+		else
+			normal[c] =
+			    (unsigned char)(c >= 'A' && c <= 'Z' ? c + 'a' - 'A'
+								 : c);
+	}
+}
+
+#define ALL(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Eight characters at once, when none is left out and none is white space
+ * but for single blanks.  `last` is the one before them. */
+static bool
+normalise_eight(const char *in, char *out, unsigned char *last)
+{
+	const uint64_t high = ALL(0x80);
+	uint64_t x, set, upper, blank;
+
+	memcpy(&x, in, sizeof(x));
+	set = x | high;
+	if ((x & high) != 0 || ((set - ALL(' ')) & high) != high)
+		return false;
+	upper = (set - ALL('A')) & ~(set - ALL('Z' + 1)) & high;
+	x |= upper >> 2;
+	blank = ~(((x ^ ALL(' ')) | high) - ALL(1)) & high;
+	if ((blank & (blank << 8 | (*last == ' ' ? 0x80 : 0))) != 0)
+		return false;
+	memcpy(out, &x, sizeof(x));
+	*last = (unsigned char)(x >> 56);
+	return true;
+}
+
 void
 text_normalise(struct span object, struct buf *out)
 {
+	unsigned char normal[256], last = 0;
 	char chunk[4096];
-	size_t n = 0;
-	bool blank = false;
+	size_t i = 0;
 
-	for (size_t i = 0; i < object.len; i++) {
-		unsigned char c = (unsigned char)object.ptr[i];
-		bool white = c == ' ' || (c >= '\t' && c <= '\r');
+	fill_normal(normal);
+	while (i < object.len) {
+		size_t n = 0;
 
-		if ((c < ' ' && !white) || c > 0x7f || (white && blank))
-			continue;
-		blank = white;
-		if (white)
-			c = ' ';
-		else if (c >= 'A' && c <= 'Z')
-			c = (unsigned char)(c + 'a' - 'A');
-		chunk[n++] = (char)c;
-		if (n == sizeof(chunk)) {
-			buf_add(out, chunk, n);
-			n = 0;
+		while (i < object.len && n + 8 <= sizeof(chunk)) {
+			size_t end = object.len - i < 8 ? object.len : i + 8;
+
+			if (end == i + 8 &&
+			    normalise_eight(object.ptr + i, chunk + n, &last)) {
+				i += 8;
+				n += 8;
+			}
+			for (; i < end; i++) {
+				unsigned char c =
+				    normal[(unsigned char)object.ptr[i]];
+
+				chunk[n] = (char)c;
+				n += c != 0 && (c != ' ' || last != ' ');
+				last = c == 0 ? last : c;
+			}
 		}
+		buf_add(out, chunk, n);
 	}
-	buf_add(out, chunk, n);
 }
