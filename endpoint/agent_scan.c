@@ -101,6 +101,7 @@ struct run {
 	struct agent *a;
 	const struct scan_order *order;
 	struct scan_pool *pool;
+	struct scan_cache *cache; /* or NULL */
 	int64_t started_ms;
 	int64_t files, infected, unscannable, unreadable;
 	bool broken;   /* the pool cannot go on */
@@ -111,6 +112,7 @@ struct run {
 struct file {
 	char *path;
 	int fd; /* our own, for quarantine */
+	struct stat st;
 };
 
 static void
@@ -269,6 +271,7 @@ wait_one(struct run *r)
 {
 	struct errinfo ei = { 0 };
 	struct scan_verdict v;
+	struct file *f;
 	void *tag = NULL;
 
 	if (scan_pool_next(r->pool, -1, &tag, &v, &ei) != OK) {
@@ -278,8 +281,12 @@ wait_one(struct run *r)
 		r->broken = true;
 		return;
 	}
-	take_verdict(r, tag, &v);
-	file_free(tag);
+	f = tag;
+	take_verdict(r, f, &v);
+	if (r->cache != NULL && v.outcome == SCAN_CLEAN)
+		scan_cache_add(
+		    r->cache, f->fd, &f->st, clock_utc_ms(&clock_system));
+	file_free(f);
 }
 
 static bool
@@ -289,12 +296,12 @@ on_file(void *arg, const char *path, int fd, const struct stat *st)
 	struct file *f = calloc(1, sizeof(*f));
 	struct errinfo ei = { 0 };
 
-	(void)st;
 	while (!r->broken && !scan_pool_ready(r->pool))
 		wait_one(r);
 	if (f != NULL) {
 		f->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 		f->path = strdup(path);
+		f->st = *st;
 	}
 	if (r->broken || f == NULL || f->fd < 0 || f->path == NULL ||
 	    scan_pool_add(r->pool, fd, f, &ei) != OK) {
@@ -303,6 +310,21 @@ on_file(void *arg, const char *path, int fd, const struct stat *st)
 		r->unreadable++;
 	}
 	return !r->broken && !atomic_load(&r->a->ending);
+}
+
+/* What was clean and has not changed.  Whoever asks for a scan now wants all
+ * files looked at; the schedule does not. */
+static bool
+is_known(void *arg, const char *path, const struct stat *st)
+{
+	struct run *r = arg;
+
+	(void)path;
+	if (!r->order->scheduled || r->cache == NULL ||
+	    !scan_cache_has(r->cache, st, clock_utc_ms(&clock_system)))
+		return false;
+	r->files++;
+	return true;
 }
 
 static void
@@ -342,6 +364,7 @@ static void
 walk_all(struct run *r)
 {
 	struct walk w = { .visit = on_file,
+		.known = is_known,
 		.unreadable = on_unreadable,
 		.enter = on_folder,
 		.arg = r,
@@ -418,6 +441,19 @@ finish(struct run *r, bool whole)
 	    LOG_I("ms", now - r->started_ms));
 }
 
+/* Without it every file is scanned: slower, not wrong. */
+static void
+open_cache(struct run *r)
+{
+	char path[PATH_MAX];
+	struct errinfo ei = { 0 };
+
+	(void)snprintf(path, sizeof(path), "%s/scan-cache", r->a->dir);
+	if (scan_cache_open(path, scan_pool_info(r->pool)->digest,
+		&scan_limits_default, &r->cache, &ei) != OK)
+		log_warn("scan.cache", LOG_S("why", ei.msg));
+}
+
 static void
 run_order(
     struct agent *a, struct scan_pool *pool, const struct scan_order *order)
@@ -433,7 +469,9 @@ run_order(
 		r.own_ino = st.st_ino;
 	}
 	log_info("scan.started", LOG_I("scheduled", order->scheduled));
+	open_cache(&r);
 	walk_all(&r);
+	scan_cache_close(r.cache);
 	(void)pthread_mutex_lock(&a->lock);
 	if (!atomic_load(&a->ending))
 		finish(&r, !r.broken);

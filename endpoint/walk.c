@@ -117,6 +117,8 @@ visit_entry(struct state *s, int dir, const char *name, dev_t dev)
 		return true;
 	if (!s->w->open)
 		return s->w->visit(s->w->arg, s->path.ptr, -1, &st);
+	if (s->w->known != NULL && s->w->known(s->w->arg, s->path.ptr, &st))
+		return true;
 	return visit_file(s, open_quietly(dir, name, O_NOFOLLOW));
 }
 

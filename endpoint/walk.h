@@ -17,6 +17,8 @@ struct walk {
 	 * false.  False ends the walk. */
 	bool (*visit)(
 	    void *arg, const char *path, int fd, const struct stat *st);
+	/* Is this file known, so that it need not be opened?  NULL: none. */
+	bool (*known)(void *arg, const char *path, const struct stat *st);
 	/* What could not be read, with an errno. */
 	void (*unreadable)(void *arg, const char *path, int error);
 	/* May this folder be entered?  NULL: every one. */

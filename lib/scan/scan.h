@@ -181,6 +181,27 @@ enum err scan_pool_next(struct scan_pool *p, int timeout_ms, void **tag,
 enum err scan_pool_reload(
     struct scan_pool *p, const char *set_path, struct errinfo *ei) MUST_USE;
 
+/* ---- for programs: files that need no second look ------------------------- */
+
+/* Remembers which files were clean, by what changes whenever a file does:
+ * device, inode, size, times of change.  For one set and one set of limits:
+ * with others it begins afresh; after a week, or a little less, a file is
+ * looked at again in any case.  The file belongs to the caller alone. */
+struct scan_cache; /* one thread at a time */
+struct stat;
+enum err scan_cache_open(const char *path, const unsigned char set_digest[32],
+    const struct scan_limits *limits, struct scan_cache **out,
+    struct errinfo *ei) MUST_USE;
+void scan_cache_close(struct scan_cache *c); /* accepts NULL */
+bool scan_cache_has(
+    const struct scan_cache *c, const struct stat *st, int64_t now_ms);
+/* The file was clean.  `st` is from before it was scanned: a file that has
+ * changed since is not remembered. */
+void scan_cache_add(
+    struct scan_cache *c, int fd, const struct stat *st, int64_t now_ms);
+
+/* ---- for programs: compiling ---------------------------------------------- */
+
 struct scan_build_options {
 	uint64_t version;
 	bool strict; /* a line that cannot be used is an error */

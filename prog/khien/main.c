@@ -7,12 +7,16 @@
 #include "prog/khien/khien.h"
 
 static const struct verb verbs[] = {
-	{ "scan", NULL, "[--json] [--db FILE] [--jobs N] PATH...",
+	{ "scan", NULL,
+	    "[--json] [--db FILE] [--jobs N] [--cache FILE] PATH...",
 	    N_("look for malware in files and folders"),
-	    N_("  --db FILE    compiled signature set\n"
-	       "  --jobs N     scan N files at a time; default: one for each "
+	    N_("  --db FILE       compiled signature set\n"
+	       "  --jobs N        scan N files at a time; default: one for "
+	       "each "
 	       "processor\n"
-	       "  --json       one JSON object for each file, then a "
+	       "  --cache FILE    pass over files that were clean and have not "
+	       "changed since; kept in FILE\n"
+	       "  --json          one JSON object for each file, then a "
 	       "summary\n"),
 	    verb_scan },
 	{ "db", "build", "-o FILE [--set-version N] [--strict] SOURCE...",

@@ -1,7 +1,9 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -16,6 +18,7 @@
 struct options {
 	bool json;
 	const char *db;
+	const char *cache;
 	int jobs;
 };
 
@@ -23,10 +26,12 @@ struct scan_run {
 	const struct khien *k;
 	const struct options *opt;
 	struct scan_pool *pool;
-	bool bar;      /* show progress */
-	bool given_up; /* no worker can be started any more */
+	struct scan_cache *cache; /* or NULL */
+	bool bar;                 /* show progress */
+	bool given_up;            /* no worker can be started any more */
 	int64_t started_ns, shown_ns;
 	uint64_t files_all, bytes_all; /* of all paths, for the bar */
+	uint64_t unchanged; /* clean when last looked at, and the same since */
 	uint64_t files, infected, suspicious, unscannable, errors;
 	uint64_t bytes, read; /* of the files; with what was unpacked */
 };
@@ -34,7 +39,8 @@ struct scan_run {
 /* What comes back with a verdict. */
 struct job {
 	char *path;
-	uint64_t size;
+	int fd; /* our own, to see whether it has changed; or -1 */
+	struct stat st;
 };
 
 /* ---- progress ------------------------------------------------------------------ */
@@ -192,7 +198,7 @@ take_verdict(
 	};
 
 	r->files++;
-	r->bytes += job->size;
+	r->bytes += (uint64_t)job->st.st_size;
 	r->read += v->read;
 	if (v->outcome == SCAN_UNSCANNABLE && v->reason == SCAN_R_UNREADABLE) {
 		put_error(r, job->path, tr(r->k, N_("cannot be read")));
@@ -211,7 +217,25 @@ job_free(struct job *job)
 {
 	if (job != NULL)
 		free(job->path);
+	if (job != NULL && job->fd >= 0)
+		(void)close(job->fd);
 	free(job);
+}
+
+static bool
+is_known(void *arg, const char *path, const struct stat *st)
+{
+	struct scan_run *r = arg;
+
+	(void)path;
+	if (r->cache == NULL ||
+	    !scan_cache_has(r->cache, st, clock_utc_ms(&clock_system)))
+		return false;
+	r->files++;
+	r->unchanged++;
+	r->bytes += (uint64_t)st->st_size;
+	show_bar(r);
+	return true;
 }
 
 /* One verdict; false when none will come any more. */
@@ -220,6 +244,7 @@ wait_one(struct scan_run *r)
 {
 	struct scan_verdict v;
 	struct errinfo ei = { 0 };
+	struct job *job;
 	void *tag = NULL;
 
 	if (scan_pool_next(r->pool, -1, &tag, &v, &ei) != OK) {
@@ -227,8 +252,12 @@ wait_one(struct scan_run *r)
 		r->given_up = true;
 		return false;
 	}
-	take_verdict(r, tag, &v);
-	job_free(tag);
+	job = tag;
+	take_verdict(r, job, &v);
+	if (job->fd >= 0 && v.outcome == SCAN_CLEAN)
+		scan_cache_add(
+		    r->cache, job->fd, &job->st, clock_utc_ms(&clock_system));
+	job_free(job);
 	return true;
 }
 
@@ -245,13 +274,16 @@ on_file(void *arg, const char *path, int fd, const struct stat *st)
 			return false;
 		}
 	job = calloc(1, sizeof(*job));
+	if (job != NULL) {
+		job->fd = r->cache == NULL ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		job->st = *st;
+	}
 	if (job == NULL || (job->path = strdup(path)) == NULL) {
 		job_free(job);
 		(void)close(fd);
 		put_error(r, path, "out of memory");
 		return true;
 	}
-	job->size = (uint64_t)st->st_size;
 	if (scan_pool_add(r->pool, fd, job, &ei) != OK) {
 		job_free(job);
 		(void)failed(r->k, ei.msg);
@@ -276,6 +308,7 @@ static void
 scan_all(struct scan_run *r, char **paths)
 {
 	struct walk w = { .visit = on_file,
+		.known = is_known,
 		.unreadable = on_unreadable,
 		.arg = r,
 		.open = true };
@@ -295,6 +328,8 @@ static const struct {
 	size_t offset;
 } totals[] = {
 	{ "files", N_("Files"), offsetof(struct scan_run, files) },
+	{ "unchanged", N_("Unchanged since they were clean"),
+	    offsetof(struct scan_run, unchanged) },
 	{ "infected", N_("Infected"), offsetof(struct scan_run, infected) },
 	{ "suspicious", N_("Suspicious"),
 	    offsetof(struct scan_run, suspicious) },
@@ -356,6 +391,7 @@ parse(const struct khien *k, int argc, char **argv, struct options *opt)
 		{ "json", no_argument, NULL, 'j' },
 		{ "db", required_argument, NULL, 'd' },
 		{ "jobs", required_argument, NULL, 'n' },
+		{ "cache", required_argument, NULL, 'c' },
 		{ 0 },
 	};
 	uint64_t jobs;
@@ -366,6 +402,8 @@ parse(const struct khien *k, int argc, char **argv, struct options *opt)
 			opt->json = true;
 		else if (c == 'd')
 			opt->db = optarg;
+		else if (c == 'c')
+			opt->cache = optarg;
 		else if (c != 'n')
 			return wrong_option(k, c, argv);
 		else if (span_u64(span_of(optarg), JOBS_MAX, &jobs) != OK ||
@@ -397,7 +435,12 @@ open_pool(struct scan_run *r, struct errinfo *ei)
 		    tr(r->k,
 			N_("no signature set is installed and --db names "
 			   "none: only the EICAR test file is known")));
-	return scan_pool_new(&po, &r->pool, ei);
+	if (scan_pool_new(&po, &r->pool, ei) != OK)
+		return ei->code;
+	if (r->opt->cache == NULL)
+		return OK;
+	return scan_cache_open(r->opt->cache, scan_pool_info(r->pool)->digest,
+	    &po.limits, &r->cache, ei);
 }
 
 int
@@ -410,13 +453,16 @@ verb_scan(const struct khien *k, int argc, char **argv)
 
 	if (status != 0)
 		return status;
-	if (open_pool(&r, &ei) != OK)
+	if (open_pool(&r, &ei) != OK) {
+		scan_pool_free(r.pool);
 		return failed(k, ei.msg);
+	}
 	r.bar = !opt.json && isatty(STDERR_FILENO) == 1;
 	if (r.bar)
 		count_all(&r, argv + optind);
 	scan_all(&r, argv + optind);
 	put_summary(&r);
+	scan_cache_close(r.cache);
 	scan_pool_free(r.pool);
 	if (r.infected + r.suspicious > 0)
 		return STATUS_FOUND;
