@@ -2,10 +2,10 @@
 
 static const struct packer {
 	const char *name; /* of the member */
-	enum unpacked (*unpack)(
-	    struct span, const struct exe *, struct peel *, struct pe_image *);
+	unpacker_fn *unpack;
 } packers[] = {
 	{ "upx", pe_upx },
+	{ "aspack", pe_aspack },
 };
 
 /* The first packer that knows the program. */

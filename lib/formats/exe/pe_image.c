@@ -76,6 +76,61 @@ put_header(const struct pe_image *im, struct buf *b)
 	put_zeros(b, EXE_DIRS * sizeof(struct exe_dir));
 }
 
+bool
+pe_entry_rva(struct span object, const struct exe *x, uint32_t *out)
+{
+	return bytes_le32(object, x->header + FILE_HEADER + 16, out);
+}
+
+/* The sections' names and places; returns where the last one ends. */
+static uint64_t
+parts_read(struct span object, const struct exe *x, struct pe_image *im)
+{
+	uint64_t end = 0;
+
+	im->parts = x->sections < PE_PARTS_MAX ? x->sections : PE_PARTS_MAX;
+	im->image_base = (uint32_t)x->image_base;
+	im->base = UINT32_MAX;
+	for (uint32_t i = 0; i < im->parts; i++) {
+		const struct exe_section *s = &x->section[i];
+		struct pe_part *p = &im->part[i];
+
+		(void)bytes_load(object, x->sections_at + (uint64_t)i * SECTION,
+		    p->name, sizeof(p->name));
+		p->va = (uint32_t)s->va;
+		p->size = (uint32_t)s->va_size;
+		p->flags = s->flags;
+		if (p->va < im->base)
+			im->base = p->va;
+		if (s->va + s->va_size > end)
+			end = s->va + s->va_size;
+	}
+	return end;
+}
+
+bool
+pe_image_map(struct span object, const struct exe *x, struct pe_image *im)
+{
+	uint64_t end = parts_read(object, x, im), size = end - im->base;
+
+	im->bytes.max = pe_image_max(object.len, size);
+	if (im->bytes.max < size)
+		return false;
+	put_zeros(&im->bytes, size);
+	if (im->bytes.full)
+		return false;
+	for (uint32_t i = 0; i < im->parts; i++) {
+		const struct exe_section *s = &x->section[i];
+		uint64_t n =
+		    s->raw_size < s->va_size ? s->raw_size : s->va_size;
+
+		if (bytes_have(object, s->raw, n))
+			memcpy(im->bytes.ptr + (s->va - im->base),
+			    object.ptr + s->raw, n);
+	}
+	return true;
+}
+
 /* Rounded up, as ClamAV does: so .mdb signatures of unpacked sections fit. */
 static uint32_t
 part_size(const struct pe_image *im, uint32_t i)

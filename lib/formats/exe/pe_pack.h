@@ -29,6 +29,11 @@ struct pe_image {
 /* Memory for what `packed` bytes may become: enough for any program, not for
  * a bomb. */
 size_t pe_image_max(size_t packed, uint64_t claimed);
+/* The memory of the program as Windows would load it, and its sections; false
+ * if that is more than a program may be. */
+bool pe_image_map(struct span object, const struct exe *x, struct pe_image *im);
+/* The RVA that the header gives as entry point. */
+bool pe_entry_rva(struct span object, const struct exe *x, uint32_t *out);
 /* False when the sink wants no more. */
 bool
 pe_image_give(const struct pe_image *im, struct span name, struct peel *out);
@@ -39,8 +44,9 @@ enum unpacked {
 	UNPACKED_BROKEN, /* this packer's, but it cannot be read */
 	UNPACKED_STOP,   /* no time is left */
 };
-enum unpacked pe_upx(struct span object, const struct exe *x, struct peel *out,
-    struct pe_image *im);
+typedef enum unpacked unpacker_fn(struct span object, const struct exe *x,
+    struct peel *out, struct pe_image *im);
+unpacker_fn pe_upx, pe_aspack;
 
 /* ---- methods of compression --------------------------------------------- */
 
