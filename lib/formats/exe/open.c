@@ -4,6 +4,7 @@ static const struct packer {
 	const char *name; /* of the member */
 	unpacker_fn *unpack;
 } packers[] = {
+	{ "mew", pe_mew }, /* before UPX, whose sections are alike */
 	{ "upx", pe_upx },
 	{ "aspack", pe_aspack },
 };

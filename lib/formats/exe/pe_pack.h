@@ -46,7 +46,7 @@ enum unpacked {
 };
 typedef enum unpacked unpacker_fn(struct span object, const struct exe *x,
     struct peel *out, struct pe_image *im);
-unpacker_fn pe_upx, pe_aspack;
+unpacker_fn pe_upx, pe_aspack, pe_mew;
 
 /* ---- methods of compression --------------------------------------------- */
 
@@ -55,5 +55,10 @@ unpacker_fn pe_upx, pe_aspack;
 enum nrv { NRV_2B, NRV_2D, NRV_2E, NRVS };
 bool nrv_unpack(
     enum nrv method, struct span in, struct buf *out, struct peel *ticker);
+
+/* One stream of aPLib within the image: from *from to *to, both moved on; not
+ * more than `room` bytes. */
+bool aplib_unpack(struct pe_image *im, size_t *from, size_t *to, size_t room,
+    struct peel *ticker);
 
 #endif
