@@ -188,8 +188,9 @@ text_make(char *out, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		noise = noise * 1664525 + 1013904223;
-		out[i] = i % 300 < 200 ? "mov eax, [esp + 8]; "[i % 20]
-				       : (char)(noise >> 24);
+		out[i] = (char)(noise >> 24);
+		if (i % 300 < 200)
+			out[i] = "mov eax, [esp + 8]; "[i % 20];
 	}
 	return n;
 }

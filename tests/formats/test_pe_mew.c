@@ -164,9 +164,11 @@ text_make(char *out, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		noise = noise * 1664525 + 1013904223;
-		out[i] = i % 700 < 300 ? "push ebx; call [esi]; "[i % 22]
-		    : i % 50 < 20      ? '\0'
-				       : (char)(noise >> 24);
+		out[i] = (char)(noise >> 24);
+		if (i % 50 < 20)
+			out[i] = 0;
+		if (i % 700 < 300)
+			out[i] = "push ebx; call [esi]; "[i % 22];
 	}
 }
 

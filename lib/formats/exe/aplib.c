@@ -110,8 +110,13 @@ put_match(struct pe_image *im, size_t begin, size_t *to, uint32_t offset,
 
 	if (offset > *to - begin || len > im->bytes.len - *to)
 		return false;
+	if (offset == 0) {
+		memset(mem + *to, 0, len);
+		*to += len;
+		return true;
+	}
 	for (; len > 0; len--, (*to)++)
-		mem[*to] = offset == 0 ? '\0' : mem[*to - offset];
+		mem[*to] = mem[*to - offset];
 	return true;
 }
 
