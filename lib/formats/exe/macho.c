@@ -103,7 +103,8 @@ section_read(struct span object, const struct exe *x, const struct walk *w,
 		return false;
 	rest = s->va_size & ((1ull << align) - 1);
 	rest = rest == 0 ? 0 : (1ull << align) - rest;
-	return !__builtin_add_overflow(s->va_size, rest, &s->raw_size);
+	return !__builtin_add_overflow(s->va_size, rest, &s->raw_size) &&
+	    s->raw_size <= UINT32_MAX;
 }
 
 bool
@@ -194,6 +195,10 @@ macho_parse(struct span object, struct exe *x)
 			entry = at;
 	}
 	x->has_entry = entry != 0;
-	return !w.broken &&
-	    (entry == 0 || macho_offset(object, x, entry, &x->entry));
+	/* Without any section ClamAV takes the address for the offset. */
+	if (x->sections == 0)
+		x->entry = entry;
+	else if (entry != 0 && !macho_offset(object, x, entry, &x->entry))
+		return false;
+	return !w.broken;
 }

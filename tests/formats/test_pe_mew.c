@@ -1,0 +1,236 @@
+#include "pe_build.h"
+#include "sink.h"
+
+/* A packer for aPLib's streams: bits in bytes that are begun where the first
+ * of their bits is needed. */
+struct packer {
+	unsigned char bytes[0x2000];
+	size_t len, tag;
+	unsigned left;
+	uint32_t last; /* offset of the match before */
+	bool literal;
+};
+
+static void
+put_byte(struct packer *p, uint32_t v)
+{
+	p->bytes[p->len++] = (unsigned char)v;
+}
+
+static void
+put_bits(struct packer *p, uint32_t v, unsigned n)
+{
+	while (n-- > 0) {
+		if (p->left == 0) {
+			p->tag = p->len;
+			put_byte(p, 0);
+			p->left = 8;
+		}
+		p->left--;
+		p->bytes[p->tag] |= (unsigned char)(((v >> n) & 1) << p->left);
+	}
+}
+
+static void
+put_gamma(struct packer *p, uint32_t n)
+{
+	unsigned bits = 31u - (unsigned)__builtin_clz(n);
+
+	while (bits-- > 0) {
+		put_bits(p, (n >> bits) & 1, 1);
+		put_bits(p, bits > 0, 1);
+	}
+}
+
+static void
+put_match(struct packer *p, uint32_t offset, uint32_t len)
+{
+	uint32_t more = offset >= 32000 || offset < 128 ? 2 : offset >= 1280;
+
+	if (len < 4 && offset < 128) {
+		put_bits(p, 6, 3);
+		put_byte(p, offset << 1 | (len - 2));
+	} else if (p->literal && offset == p->last) {
+		put_bits(p, 2, 2);
+		put_gamma(p, 2);
+		put_gamma(p, len);
+	} else {
+		put_bits(p, 2, 2);
+		put_gamma(p, (offset >> 8) + 1 + (p->literal ? 2 : 1));
+		put_byte(p, offset);
+		put_gamma(p, len - more);
+	}
+	p->last = offset;
+	p->literal = false;
+}
+
+static void
+put_literal(struct packer *p, unsigned char c, const char *before, size_t n)
+{
+	p->literal = true;
+	if (c == 0) {
+		put_bits(p, 0x70, 7);
+		return;
+	}
+	for (uint32_t o = 1; o < 16 && o <= n; o++)
+		if ((unsigned char)before[n - o] == c) {
+			put_bits(p, 0x70 | o, 7);
+			return;
+		}
+	put_bits(p, 0, 1);
+	put_byte(p, c);
+}
+
+static void
+pack(struct span in, struct packer *p)
+{
+	p->left = 0;
+	p->last = 0;
+	p->literal = true;
+	put_byte(p, (unsigned char)in.ptr[0]);
+	for (size_t at = 1; at < in.len;) {
+		size_t best = 0, offset = 0;
+
+		for (size_t o = 1; o <= at; o++) {
+			size_t n = 0;
+
+			while (at + n < in.len &&
+			    in.ptr[at + n] == in.ptr[at + n - o])
+				n++;
+			if (n > best) {
+				best = n;
+				offset = o;
+			}
+		}
+		if (best < 5 && (best < 2 || offset >= 128)) {
+			put_literal(p, (unsigned char)in.ptr[at], in.ptr, at);
+			at++;
+			continue;
+		}
+		put_match(p, (uint32_t)offset, (uint32_t)best);
+		at += best;
+	}
+	put_bits(p, 6, 3);
+	put_byte(p, 0);
+}
+
+#define BASE    0x400000u
+#define DATA_AT 0x400u /* of the second section, at RVA 0x4000 */
+#define TABLE   0x20u
+
+/* Two streams: to RVA 0x1000 and to `second`. */
+static struct span
+program_make(struct span in, uint32_t second)
+{
+	static const char stub[] =
+	    "\x8b\xde\xad\xad\x50\xad\x97\xb2\x80\xa4\xb6\x80\xff";
+	struct pe_build pe = pe_build_plain;
+	static struct packer p;
+	unsigned char *at;
+	struct span f;
+
+	memset(&p, 0, sizeof(p));
+	p.len = TABLE;
+	pe_put(p.bytes + p.len + 4, BASE + 0x1020, 4);
+	pe_put(p.bytes + p.len + 8, BASE + 0x1000, 4);
+	p.len += 12;
+	pack(in, &p);
+	pe_put(p.bytes + p.len, BASE + second, 4);
+	p.len += 4;
+	pack(in, &p);
+	p.len += 4; /* a 0 */
+
+	pe.section[0] = (struct pe_build_section){ 0x3000, 0x1000, 0, 0 };
+	pe.section[1] =
+	    (struct pe_build_section){ 0x2000, 0x4000, 0x2000, DATA_AT };
+	pe.size = 0x2400;
+	pe.entry = 0x4010;
+	f = pe_build_make(&pe);
+	memcpy((char *)f.ptr + DATA_AT, p.bytes, sizeof(p.bytes));
+	at = (unsigned char *)f.ptr + DATA_AT + 0x10;
+	at[0] = 0xe9;
+	pe_put(at + 1, 0x1c8 - 0x4015u, 4);
+	at = (unsigned char *)f.ptr + 0x1c8;
+	at[0] = 0xbe;
+	pe_put(at + 1, BASE + 0x4000 + TABLE, 4);
+	memcpy(at + 5, stub, sizeof(stub) - 1);
+	return f;
+}
+
+static void
+text_make(char *out, size_t n)
+{
+	uint32_t noise = 3;
+
+	for (size_t i = 0; i < n; i++) {
+		noise = noise * 1664525 + 1013904223;
+		out[i] = (char)(noise >> 24);
+		if (i % 50 < 20)
+			out[i] = 0;
+		if (i % 700 < 300)
+			out[i] = "push ebx; call [esi]; "[i % 22];
+	}
+}
+
+static void
+what_mew_packed_is_unpacked_and_rebuilt(void **state)
+{
+	static char text[0xc00];
+	struct span f, got;
+	static struct sink s;
+	struct exe x;
+
+	(void)state;
+	text_make(text, sizeof(text));
+	f = program_make((struct span){ text, sizeof(text) }, 0x2000);
+	sink_init(&s);
+	open_pe(f, &s.peel);
+	got = sink_bytes(&s, "mew");
+	assert_int_equal(s.members, 1);
+	assert_int_equal(got.len, 0x4000);
+	assert_memory_equal(got.ptr + 0x1000, text, sizeof(text));
+	assert_memory_equal(got.ptr + 0x2000, text, sizeof(text));
+	assert_true(exe_parse(got, &x));
+	assert_int_equal(x.entry, 0x1020);
+	assert_int_equal(x.sections, 2);
+	assert_int_equal(x.section[0].raw, 0x1000);
+	assert_int_equal(x.section[0].raw_size, 0x1000);
+	assert_int_equal(x.section[1].raw, 0x2000);
+	assert_int_equal(x.section[1].raw_size, 0x2000);
+	sink_clear(&s);
+	free((char *)f.ptr);
+}
+
+static void
+streams_that_lead_out_of_the_image_are_damage(void **state)
+{
+	static const uint32_t to[] = { 0x6000, 0x5fff, 0, 0xff000000,
+		0x80000000 };
+	static char text[0x100];
+
+	(void)state;
+	text_make(text, sizeof(text));
+	for (size_t i = 0; i < sizeof(to) / sizeof(to[0]); i++) {
+		struct span f =
+		    program_make((struct span){ text, sizeof(text) }, to[i]);
+		static struct sink s;
+
+		sink_init(&s);
+		open_pe(f, &s.peel);
+		assert_int_equal(s.members, 0);
+		assert_int_equal(s.notes, 1u << PEEL_DAMAGED);
+		sink_clear(&s);
+		free((char *)f.ptr);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_mew_packed_is_unpacked_and_rebuilt),
+		cmocka_unit_test(streams_that_lead_out_of_the_image_are_damage),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
