@@ -252,6 +252,8 @@ scan_builder_new(scan_problem_fn *problem, void *arg, struct scan_builder **out,
 	set_source(b, "built-in", SPAN("built-in"));
 	e = b->draft == NULL ? err_set(ei, ERR_NOMEM, "signature builder")
 			     : add_eicar(b, ei);
+	if (e == OK)
+		e = build_formats(b, ei);
 	if (e != OK) {
 		scan_builder_free(b);
 		return e;

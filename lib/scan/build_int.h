@@ -105,6 +105,9 @@ struct signature_format {
 };
 /* ---- build_hash.c, build_ndb.c, build_ldb.c, build_ignore.c ----------------- */
 
+/* What is looked for within other things: .ftm lines of type 1. */
+enum err build_formats(struct scan_builder *b, struct errinfo *ei) MUST_USE;
+
 line_fn add_hit, add_allowed, add_section, add_import, add_body, add_old_body,
     add_logical, add_ignored;
 
@@ -116,6 +119,8 @@ void draft_free(struct sig_draft *d);
 void draft_begin(
     struct sig_draft *d, const struct set_name *name, enum set_target target);
 void draft_target(struct sig_draft *d, enum set_target target);
+/* It is no infection but tells where something of this format begins. */
+void draft_format(struct sig_draft *d, enum format f);
 struct buf *draft_conditions(struct sig_draft *d);
 /* A body signature's place and text, with modifiers as VARIANT_* and
  * DRAFT_*. */

@@ -17,6 +17,7 @@ struct draft_sub {
 struct sig_draft {
 	struct set_name name;
 	enum set_target target;
+	bool is_format; /* name.number tells it */
 	struct buf conditions, subs, anchors, variants, wide, record;
 	struct draft_sub sub[SUBS_MAX];
 	uint32_t count;
@@ -60,6 +61,7 @@ draft_begin(
 {
 	d->name = *name;
 	d->target = target;
+	d->is_format = false;
 	d->count = 0;
 	buf_clear(&d->conditions);
 	buf_clear(&d->subs);
@@ -70,6 +72,13 @@ void
 draft_target(struct sig_draft *d, enum set_target target)
 {
 	d->target = target;
+}
+
+void
+draft_format(struct sig_draft *d, enum format f)
+{
+	d->is_format = true;
+	d->name.number = (uint32_t)f;
 }
 
 struct buf *
@@ -260,7 +269,9 @@ write_record(struct sig_draft *d, struct span expression)
 	write_number(r, d->name.number);
 	write_number(r, d->name.source);
 	write_number(r, d->target);
-	write_number(r, expression.len > 0 ? SIG_LOGICAL : 0);
+	write_number(r,
+	    (expression.len > 0 ? SIG_LOGICAL : 0) |
+		(d->is_format ? SIG_IS_FORMAT : 0));
 	write_span(r, buf_view(&d->conditions));
 	write_span(r, expression);
 	write_number(r, d->count);

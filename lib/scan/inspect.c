@@ -133,7 +133,7 @@ walk_records(struct walk *w)
 	for (uint32_t at = 1; at != 0 && !w->stopped;
 	     at = next_record(w->set, at)) {
 		if (!sig_read(set_record(w->set, at), at, &sig) ||
-		    !wanted(w, &sig.name))
+		    (sig.flags & SIG_IS_FORMAT) != 0 || !wanted(w, &sig.name))
 			continue;
 		tell(w, SCAN_L_BODY, &sig.name, body_id(&sig, id));
 		if (w->explain && !w->stopped &&

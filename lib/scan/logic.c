@@ -316,3 +316,39 @@ sig_matches(struct evaluation *v, size_t *at)
 	*at = v->sub[0].first;
 	return true;
 }
+
+struct places {
+	const struct match_facts *facts;
+	enum format format;
+	uint32_t left;
+};
+
+static bool
+tell_place(void *arg, size_t from, size_t to)
+{
+	struct places *p = arg;
+
+	(void)to;
+	p->facts->embedded(p->facts->arg, p->format, from);
+	return --p->left > 0;
+}
+
+void
+sig_places(struct evaluation *v, uint32_t most)
+{
+	struct places p = { v->object->facts, (enum format)v->sig->name.number,
+		most };
+	struct reader r = reader_of(v->sig->sub[0]);
+	struct sig_place place;
+	struct pattern_range range;
+
+	(void)read_number(&r, SUB_BODY);
+	place = read_place(&r);
+	if (p.format >= FORMATS || read_number(&r, UINT16_MAX) == 0 ||
+	    !read_variant(&r, v->variant)) {
+		v->damaged = true;
+		return;
+	}
+	if (place_range(v->object, &place, &range))
+		pattern_each(v->pattern, v->variant, range, tell_place, &p);
+}

@@ -274,6 +274,15 @@ wants_handler(const struct sig *sig, enum format *out)
 	return false;
 }
 
+static void
+on_embedded(void *arg, enum format format, size_t at)
+{
+	struct object *o = ((struct look *)arg)->o;
+
+	if (at > 0 && o->embeddeds < EMBEDDED_SHOWN)
+		o->embedded[o->embeddeds++] = (struct embedded){ format, at };
+}
+
 static bool
 on_found(void *arg, const struct sig *sig, size_t at)
 {
@@ -294,7 +303,7 @@ match(struct scanner *s, struct object *o, struct span bytes,
 {
 	struct look l = { s, o };
 	const struct match_facts facts = { &l, ask_condition, ask_exe,
-		ask_versions, on_found };
+		ask_versions, on_embedded, on_found };
 	const struct match_object m = { bytes, target, s->deadline_ns, &facts };
 	enum match_result r = matcher_scan(s->matcher, &m);
 

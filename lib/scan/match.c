@@ -3,8 +3,9 @@
 
 #include "scan/match_int.h"
 
-#define BLOCK     65536u
-#define TRIED_MIN 64u /* a power of two */
+#define BLOCK        65536u
+#define TRIED_MIN    64u /* a power of two */
+#define EMBEDDED_MAX 16u /* places of one format in an object */
 
 /* Each signature is evaluated at most once for an object: this remembers
  * which were.  Open addressing; a slot of another object's number is free. */
@@ -134,7 +135,9 @@ try_sig(struct matcher *m)
 		.sig = &m->sig,
 		.variant = &m->variant,
 	};
-	if (sig_matches(v, &at) &&
+	if ((m->sig.flags & SIG_IS_FORMAT) != 0)
+		sig_places(v, EMBEDDED_MAX);
+	else if (sig_matches(v, &at) &&
 	    !m->object->facts->found(m->object->facts->arg, &m->sig, at))
 		m->enough = true;
 	m->damaged = m->damaged || v->damaged;

@@ -21,6 +21,8 @@ struct match_facts {
 	const struct exe *(*exe)(void *arg);
 	/* Where the entries of its version information begin. */
 	size_t (*versions)(void *arg, const uint64_t **places);
+	/* Something of this format begins at `at`. */
+	void (*embedded)(void *arg, enum format format, size_t at);
 	/* A signature matches.  False: enough. */
 	bool (*found)(void *arg, const struct sig *sig, size_t at);
 };

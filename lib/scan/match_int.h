@@ -26,6 +26,8 @@ struct evaluation {
 };
 /* Whether the signature matches the object; *at is where, or 0. */
 bool sig_matches(struct evaluation *v, size_t *at);
+/* For a signature that tells a format: all places, up to `most`. */
+void sig_places(struct evaluation *v, uint32_t most);
 /* Counts the matches of a sub up to `most`. */
 const struct sub_matches *
 sub_count(struct evaluation *v, uint32_t sub, uint32_t most);

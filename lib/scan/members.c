@@ -1,6 +1,9 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/exe/exe.h"
+#include "formats/peel.h"
 #include "scan/scanner_int.h"
 #include "scan/unpack.h"
 
@@ -210,6 +213,212 @@ unpack_part(struct scanner *s, const struct object *o, struct span packed,
 		scanner_note(s, o, SCAN_R_UNSUPPORTED);
 }
 
+/* ---- openers --------------------------------------------------------------------
+ * The sink of formats/peel.h: each member is an object. */
+
+struct sink {
+	struct peel peel; /* first */
+	struct scanner *s;
+	const struct object *o;
+	struct object child;
+	struct bytes bytes;
+	bool cut; /* the member was longer than one may be */
+};
+
+static struct sink *
+sink_of(struct peel *p)
+{
+	return (struct sink *)(void *)p;
+}
+
+/* False: nothing more is wanted of this object. */
+static bool
+begin_child(struct sink *k, const struct peel_member *m)
+{
+	struct scanner *s = k->s;
+	char name[SCAN_INNER_MAX];
+
+	(void)snprintf(name, sizeof(name), "%.*s",
+	    (int)(m->name.len < sizeof(name) ? m->name.len : sizeof(name)),
+	    m->name.len == 0 ? "" : m->name.ptr);
+	k->child = (struct object){
+		.parent = k->o, .depth = k->o->depth + 1, .format = m->format
+	};
+	set_inner(&k->child, k->o, name);
+	k->bytes = (struct bytes){ 0 };
+	k->cut = false;
+	if (s->stop)
+		return false;
+	if (++s->members > s->limits.count) {
+		scanner_give_up(s, &k->child, SCAN_R_COUNT);
+		return false;
+	}
+	if (m->encrypted)
+		scanner_note(s, &k->child, SCAN_R_ENCRYPTED);
+	return true;
+}
+
+static bool
+sink_begin(struct peel *p, const struct peel_member *m)
+{
+	return begin_child(sink_of(p), m);
+}
+
+static bool
+sink_add(struct peel *p, struct span piece)
+{
+	struct sink *k = sink_of(p);
+	enum put put;
+
+	if (k->cut)
+		return true;
+	put = put_piece(k->s, &k->bytes, piece, k->bytes.len);
+	if (put == PUT_CUT) {
+		k->cut = true;
+		scanner_note(k->s, &k->child, SCAN_R_SIZE);
+	} else if (put == PUT_NO_MEMORY) {
+		k->cut = true;
+		scanner_note(k->s, &k->child, SCAN_R_MEMORY);
+	}
+	if (within_limits(k->s, &k->child))
+		return true;
+	free(k->bytes.ptr);
+	k->bytes = (struct bytes){ 0 };
+	return false;
+}
+
+static bool
+sink_end(struct peel *p)
+{
+	struct sink *k = sink_of(p);
+
+	k->child.bytes =
+	    (struct span){ (const char *)k->bytes.ptr, k->bytes.len };
+	if (k->bytes.len > 0)
+		scanner_object(k->s, &k->child);
+	free(k->bytes.ptr);
+	k->bytes = (struct bytes){ 0 };
+	return !k->s->stop;
+}
+
+/* Bytes that take no memory count as work all the same. */
+static bool
+sink_slice(struct peel *p, const struct peel_member *m, struct span bytes)
+{
+	struct sink *k = sink_of(p);
+
+	if (!begin_child(k, m))
+		return false;
+	k->s->unpacked += bytes.len;
+	if (!within_limits(k->s, &k->child))
+		return false;
+	k->child.bytes = bytes;
+	if (bytes.len > 0)
+		scanner_object(k->s, &k->child);
+	return !k->s->stop;
+}
+
+static void
+sink_note(struct peel *p, enum peel_problem why)
+{
+	static const enum scan_reason reasons[PEEL_PROBLEMS] = {
+		[PEEL_DAMAGED] = SCAN_R_DAMAGED,
+		[PEEL_ENCRYPTED] = SCAN_R_ENCRYPTED,
+		[PEEL_UNSUPPORTED] = SCAN_R_UNSUPPORTED,
+		[PEEL_MEMORY] = SCAN_R_MEMORY,
+	};
+	struct sink *k = sink_of(p);
+
+	scanner_note(k->s, k->o, reasons[why]);
+}
+
+static void
+sink_suspect(struct peel *p, const char *heuristic)
+{
+	struct sink *k = sink_of(p);
+
+	scanner_suspect(k->s, k->o, heuristic);
+}
+
+static bool
+sink_tick(struct peel *p)
+{
+	struct sink *k = sink_of(p);
+
+	return !k->s->stop && scanner_in_time(k->s, k->o);
+}
+
+static void
+run_opener(struct scanner *s, const struct object *o, opener_fn *opener)
+{
+	static const struct peel_ops ops = { sink_begin, sink_add, sink_end,
+		sink_slice, sink_note, sink_suspect, sink_tick };
+	struct sink k = { .peel = { &ops }, .s = s, .o = o };
+
+	if (o->depth >= s->limits.depth) {
+		scanner_note(s, o, SCAN_R_DEPTH);
+		return;
+	}
+	opener(o->bytes, &k.peel);
+	free(k.bytes.ptr);
+}
+
+static opener_fn *const openers[FORMATS] = {
+	[FORMAT_MSEXE] = open_pe,
+	[FORMAT_MACHO_UNIBIN] = open_macho_fat,
+};
+
+/* ---- what begins in the middle ---------------------------------------------------
+ * A guess, so nothing is said when it comes to nothing; and each is the rest
+ * of the object, so that there are limits of their own. */
+
+#define EMBEDDED_GROWTH 4u /* times the object's bytes, in all */
+
+/* Formats that are taken apart whole: what they hold is found there. */
+static bool
+holds_members(const struct object *o)
+{
+	return type_pack(o->bytes) != PACK_NONE ||
+	    (openers[o->format] != NULL && o->format != FORMAT_MSEXE &&
+		o->format != FORMAT_MSOLE2);
+}
+
+static void
+scan_embedded(
+    struct scanner *s, const struct object *o, const struct embedded *at)
+{
+	struct object child = { .parent = o,
+		.depth = o->depth + 1,
+		.is_embedded = true,
+		.bytes = span_from(o->bytes, at->at) };
+	struct scan_verdict before = *s->v;
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "%zu", at->at);
+	set_inner(&child, o, name);
+	scanner_object(s, &child);
+	if (s->v->outcome == SCAN_UNSCANNABLE) {
+		before.read = s->v->read;
+		before.objects = s->v->objects;
+		*s->v = before;
+	}
+}
+
+static void
+scan_embeddeds(struct scanner *s, const struct object *o)
+{
+	uint64_t work = 0;
+
+	if (o->is_embedded || o->depth >= s->limits.depth || holds_members(o))
+		return;
+	for (uint32_t i = 0; i < o->embeddeds && !s->stop; i++) {
+		work += o->bytes.len - o->embedded[i].at;
+		if (work / EMBEDDED_GROWTH > o->bytes.len)
+			return;
+		scan_embedded(s, o, &o->embedded[i]);
+	}
+}
+
 /* Programs disagree about which of several archives in a file is the one: all
  * are opened.  First the zips at its end, the last one first. */
 void
@@ -231,4 +440,8 @@ members_scan(struct scanner *s, const struct object *o)
 	if (how != PACK_NONE)
 		unpack_part(
 		    s, o, span_starts(front, "PK") ? front : o->bytes, how);
+	if (!s->stop && openers[o->format] != NULL)
+		run_opener(s, o, openers[o->format]);
+	if (!s->stop)
+		scan_embeddeds(s, o);
 }

@@ -76,7 +76,14 @@ struct scan_limits {
 	uint32_t ratio;       /* unpacked : packed, once over 16 MiB; 250 */
 	uint32_t count;       /* members of one file, all levels; 100,000 */
 	uint32_t seconds;     /* of one file; 120 */
+	uint32_t heuristics;  /* bits SCAN_H_*: what is told as suspicious; 0 */
 };
+/* Properties that are no infection: many good files have them. */
+#define SCAN_H_MACRO     1u /* a document with macros */
+#define SCAN_H_ENCRYPTED 2u /* an archive or document with a password */
+#define SCAN_H_ACTIVE    4u /* scripts, launch actions, embedded objects */
+#define SCAN_H_DISGUISED 8u /* a program by another name's ending */
+
 extern const struct scan_limits scan_limits_default;
 
 /* ---- compiling signatures ---------------------------------------------- */

@@ -84,6 +84,31 @@ scanner_give_up(
 	s->stop = true;
 }
 
+void
+scanner_suspect(
+    struct scanner *s, const struct object *o, const char *heuristic)
+{
+	static const struct {
+		const char *prefix;
+		uint32_t bit;
+	} kinds[] = { { "Macro.", SCAN_H_MACRO },
+		{ "Encrypted.", SCAN_H_ENCRYPTED },
+		{ "Disguised.", SCAN_H_DISGUISED }, { "", SCAN_H_ACTIVE } };
+	struct scan_verdict *v = s->v;
+	size_t i = 0;
+
+	while (!span_starts(span_of(heuristic), kinds[i].prefix))
+		i++;
+	if ((s->limits.heuristics & kinds[i].bit) == 0 ||
+	    v->outcome == SCAN_INFECTED || v->outcome == SCAN_SUSPICIOUS)
+		return;
+	v->outcome = SCAN_SUSPICIOUS;
+	v->reason = SCAN_R_NONE;
+	(void)snprintf(v->name, sizeof(v->name), "Heuristics.%s", heuristic);
+	(void)snprintf(v->source, sizeof(v->source), "built-in");
+	memcpy(v->inner, o->inner, sizeof(v->inner));
+}
+
 bool
 scanner_in_time(struct scanner *s, const struct object *o)
 {

@@ -8,6 +8,8 @@
 /* What scanner.c (the file and its verdict), look.c (one object) and
  * members.c (what is in it) share. */
 
+#define EMBEDDED_SHOWN 32u
+
 struct scanner {
 	struct scan_set *set;
 	struct scan_limits limits;
@@ -39,6 +41,13 @@ struct object {
 	struct span bytes;
 	enum format format; /* FORMAT_ANY: to be found out */
 	enum format again;  /* a signature wants it looked at as this */
+	/* what begins in its middle */
+	struct embedded {
+		enum format format;
+		size_t at;
+	} embedded[EMBEDDED_SHOWN];
+	uint32_t embeddeds;
+	bool is_embedded; /* it is one of these: the rest of its parent */
 	uint32_t depth;
 	unsigned digests; /* bits of the kinds that are known */
 	unsigned char digest[HASH_KINDS][DIGEST_MAX];
@@ -51,6 +60,9 @@ void scanner_note(
 /* As that, and nothing more is unpacked. */
 void scanner_give_up(
     struct scanner *s, const struct object *o, enum scan_reason reason);
+/* A heuristic, told when nothing worse is: peel_suspect()'s name. */
+void scanner_suspect(
+    struct scanner *s, const struct object *o, const char *heuristic);
 bool scanner_in_time(struct scanner *s, const struct object *o);
 /* Takes the object apart after looking at it. */
 void scanner_object(struct scanner *s, struct object *o);
