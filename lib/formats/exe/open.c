@@ -7,6 +7,7 @@ static const struct packer {
 	{ "mew", pe_mew }, /* before UPX, whose sections are alike */
 	{ "upx", pe_upx },
 	{ "aspack", pe_aspack },
+	{ "wwpack", pe_wwpack },
 };
 
 /* The first packer that knows the program. */
