@@ -155,6 +155,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	check_facts(object, &x);
 	check_open(open_pe, object);
+	check_open(open_embedded_pe, object);
 	check_open(open_macho_fat, object);
 	return 0;
 }

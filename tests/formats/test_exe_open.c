@@ -46,6 +46,66 @@ a_program_gives_what_stands_behind_its_sections(void **state)
 	}
 }
 
+/* A program of one section at 0x400, of 0x200 bytes. */
+static struct span
+small_make(uint32_t entry)
+{
+	struct pe_build pe = pe_build_plain;
+
+	pe.size = 0x600;
+	pe.entry = entry;
+	pe.section[0].raw_size = 0x200;
+	pe.section[1].va = 0;
+	return pe_build_make(&pe);
+}
+
+static void
+programs_within_are_given_each_up_to_the_next(void **state)
+{
+	static const struct {
+		const char *name;
+		size_t at[3]; /* of programs in the outer one; 0: no more */
+		uint32_t entry;
+		size_t members;
+		size_t len[3];
+	} rows[] = {
+		{ "behind the sections", { 0xe00 }, 0x1000, 1, { 0x1200 } },
+		{ "in a section", { 0x700 }, 0x1000, 2, { 0, 0x1900 } },
+		{ "in a row", { 0xe00, 0x1400, 0x1b00 }, 0x1000, 3,
+		    { 0x600, 0x700, 0x500 } },
+		{ "with an entry point that is nowhere", { 0xe00 }, 0x9000, 1,
+		    { 0x1200 } },
+	};
+	static struct sink s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pe_build pe = pe_build_plain;
+		struct span f, small = small_make(rows[i].entry);
+
+		TEST_CASE(rows[i].name);
+		pe.size = 0x2000;
+		f = pe_build_make(&pe);
+		for (size_t k = 0; k < 3 && rows[i].at[k] != 0; k++)
+			memcpy((char *)f.ptr + rows[i].at[k], small.ptr,
+			    small.len > f.len - rows[i].at[k]
+				? f.len - rows[i].at[k]
+				: small.len);
+		sink_init(&s);
+		open_pe(f, &s.peel);
+		assert_int_equal(s.members, rows[i].members);
+		assert_string_equal(s.member[s.members - 1].name,
+		    rows[i].entry == 0x1000 ? "embedded" : "overlay");
+		for (size_t k = 0; k < s.members; k++)
+			if (rows[i].len[k] != 0)
+				assert_int_equal(
+				    s.member[k].bytes.len, rows[i].len[k]);
+		sink_clear(&s);
+		free((char *)f.ptr);
+		free((char *)small.ptr);
+	}
+}
+
 static void
 a_universal_binary_gives_its_programs(void **state)
 {
@@ -427,6 +487,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 		    a_program_gives_what_stands_behind_its_sections),
+		cmocka_unit_test(programs_within_are_given_each_up_to_the_next),
 		cmocka_unit_test(a_universal_binary_gives_its_programs),
 		cmocka_unit_test(what_upx_packed_is_unpacked_and_rebuilt),
 		cmocka_unit_test(a_damaged_upx_gives_at_most_a_program),

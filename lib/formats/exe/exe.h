@@ -104,9 +104,13 @@ void pe_certificates(
 
 /* ---- openers -------------------------------------------------------------- */
 
-/* What stands behind the last section ("overlay"), and the program that a
- * packer hid ("upx", ...), rebuilt. */
+/* What stands behind the last section ("overlay"), programs within ("embedded",
+ * each up to the next one), and the program that a packer hid, rebuilt: "upx",
+ * "aspack", "mew", "wwpack". */
 void open_pe(struct span object, struct peel *out);
+/* Only programs within, for what is no program itself; one at the begin of
+ * the object is given too. */
+void open_embedded_pe(struct span object, struct peel *out);
 /* The programs of a universal binary, one for each kind of processor. */
 void open_macho_fat(struct span object, struct peel *out);
 

@@ -7,6 +7,7 @@ static const struct packer {
 	{ "mew", pe_mew }, /* before UPX, whose sections are alike */
 	{ "upx", pe_upx },
 	{ "aspack", pe_aspack },
+	{ "wwpack", pe_wwpack },
 };
 
 /* The first packer that knows the program. */
@@ -30,7 +31,8 @@ unpack(struct span object, const struct exe *x, struct peel *out)
 	}
 }
 
-/* Certificates stand behind the sections too, but are no overlay. */
+/* Certificates stand behind the sections too, but are no overlay; a program
+ * there is given as such. */
 static bool
 overlay_give(struct span object, const struct exe *x, struct peel *out)
 {
@@ -46,7 +48,7 @@ overlay_give(struct span object, const struct exe *x, struct peel *out)
 		else if (c.table.ptr == overlay.ptr)
 			overlay = span_from(overlay, c.table.len);
 	}
-	if (x->overlay == 0 || overlay.len == 0)
+	if (x->overlay == 0 || overlay.len == 0 || pe_is_embedded(overlay))
 		return true;
 	m.packed = m.size = overlay.len;
 	return peel_slice(out, &m, overlay);
@@ -59,7 +61,7 @@ open_pe(struct span object, struct peel *out)
 
 	(void)exe_parse(object, &x);
 	if (x.format == FORMAT_MSEXE && x.has_sections &&
-	    overlay_give(object, &x, out))
+	    overlay_give(object, &x, out) && pe_embedded_give(object, 2, out))
 		unpack(object, &x, out);
 }
 

@@ -39,10 +39,11 @@ put32(struct buf *b, uint32_t v)
 static void
 put_zeros(struct buf *b, size_t n)
 {
-	static const char zeros[512];
+	static const char zeros[PAGE];
 
-	for (; n > 0 && !b->full; n -= n < 512 ? n : 512)
-		buf_add(b, zeros, n < 512 ? n : 512);
+	for (; n > sizeof(zeros) && !b->full; n -= sizeof(zeros))
+		buf_add(b, zeros, sizeof(zeros));
+	buf_add(b, zeros, n);
 }
 
 /* A number over what stands at `at`, which is there. */

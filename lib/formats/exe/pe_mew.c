@@ -9,25 +9,21 @@
 #define JUMP        5u
 #define PAGE        0x1000u
 
-/* Where the table stands, in the image; false if the stub is not MEW's. */
+/* The virtual address of the table; false if the stub is not MEW's. */
 static bool
-table_find(struct span object, const struct exe *x, const struct pe_image *im,
-    uint32_t *table)
+table_find(struct span object, const struct exe *x, uint32_t *va)
 {
-	uint32_t entry, to, va;
+	uint32_t entry, to;
 	uint64_t at;
 
-	if (!pe_entry_rva(object, x, &entry) ||
-	    !bytes_are(object, x->entry, SPAN("\xe9")) ||
-	    !bytes_le32(object, x->entry + 1, &to) ||
-	    !exe_offset(object, x, (uint32_t)(entry + JUMP + to), &at) ||
-	    !bytes_are(object, at, SPAN("\xbe")) ||
-	    !bytes_le32(object, at + 1, &va) ||
-	    !bytes_are(object, at + 5,
-		SPAN("\x8b\xde\xad\xad\x50\xad\x97\xb2\x80\xa4\xb6\x80\xff")))
-		return false;
-	*table = va - im->image_base - im->base;
-	return true;
+	return pe_entry_rva(object, x, &entry) &&
+	    bytes_are(object, x->entry, SPAN("\xe9")) &&
+	    bytes_le32(object, x->entry + 1, &to) &&
+	    exe_offset(object, x, (uint32_t)(entry + JUMP + to), &at) &&
+	    bytes_are(object, at, SPAN("\xbe")) &&
+	    bytes_le32(object, at + 1, va) &&
+	    bytes_are(object, at + 5,
+		SPAN("\x8b\xde\xad\xad\x50\xad\x97\xb2\x80\xa4\xb6\x80\xff"));
 }
 
 /* Each stream begins a section of its own. */
@@ -89,12 +85,11 @@ pe_mew(struct span object, const struct exe *x, struct peel *out,
 	enum unpacked u;
 
 	if (x->pe32plus || x->sections != 2 || x->section[0].raw_size != 0 ||
-	    !bytes_are(object, x->entry, SPAN("\xe9")))
+	    !table_find(object, x, &table))
 		return UNPACKED_NOT;
 	if (!pe_image_map(object, x, im))
 		return UNPACKED_BROKEN;
-	if (!table_find(object, x, im, &table))
-		return UNPACKED_NOT;
+	table -= im->image_base + im->base;
 	if (!bytes_le32(buf_view(&im->bytes), table + 4ull, &entry))
 		return UNPACKED_BROKEN;
 	im->entry = entry - im->image_base;

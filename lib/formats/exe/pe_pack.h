@@ -46,7 +46,13 @@ enum unpacked {
 };
 typedef enum unpacked unpacker_fn(struct span object, const struct exe *x,
     struct peel *out, struct pe_image *im);
-unpacker_fn pe_upx, pe_aspack, pe_mew;
+unpacker_fn pe_upx, pe_aspack, pe_mew, pe_wwpack;
+
+/* Programs in `object` from byte `from` on.  False when the sink wants no
+ * more. */
+bool pe_embedded_give(struct span object, size_t from, struct peel *out);
+/* Whether `s` begins with one that is given so. */
+bool pe_is_embedded(struct span s);
 
 /* ---- methods of compression --------------------------------------------- */
 
