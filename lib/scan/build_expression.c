@@ -86,7 +86,8 @@ write_node(struct buf *out, enum sig_op op, const struct comparison *cmp,
 static bool
 holds_without(const struct comparison *cmp)
 {
-	return cmp->kind == CMP_EQUAL && cmp->number == 0;
+	return (cmp->kind == CMP_EQUAL && cmp->number == 0) ||
+	    cmp->kind == CMP_LESS;
 }
 
 static enum err
@@ -154,47 +155,64 @@ join(enum sig_op op, struct tree *all, const struct tree *one, uint64_t count)
 		*all = *one;
 }
 
-/* Operands with & or | between them, from the left. */
+/* Whether the operator behind the next operand is another one. */
+static bool
+turns(const struct compiler *c, enum sig_op op)
+{
+	unsigned depth = 0;
+
+	for (size_t i = 1; i < c->rest.len; i++) {
+		char ch = c->rest.ptr[i];
+
+		if (ch == '(')
+			depth++;
+		else if (ch == ')' && depth-- == 0)
+			return false;
+		else if (depth == 0 && (ch == '&' || ch == '|'))
+			return (op == OP_ALL) != (ch == '&');
+	}
+	return false;
+}
+
+/* Operands with & or | between them.  Where the two meet, the rest belongs
+ * together: 0&1|2 is 0&(1|2). */
 static enum err
 parse_list(struct compiler *c, unsigned depth, struct buf *out,
     struct tree *tree, struct errinfo *ei)
 {
 	static const struct comparison none = { CMP_NONE, 0, 0 };
-	struct buf list = buf_make(TREE_BYTES), whole = buf_make(TREE_BYTES);
+	struct buf list = buf_make(TREE_BYTES);
 	enum sig_op op = OP_ALL;
 	uint64_t count = 0;
-	enum err e = OK;
+	bool rest = false;
+	enum err e = depth == 0
+	    ? err_set(ei, ERR_LIMIT, "expression: nested too deep")
+	    : OK;
 
-	for (;;) {
-		struct tree one;
+	while (e == OK) {
+		struct tree one = { 0, INFINITY };
 
-		e = next_is(c, '(') ? parse_group(c, depth, &list, &one, ei)
-				    : parse_sub(c, &list, &one, ei);
-		if (e != OK)
-			break;
-		join(op, tree, &one, count++);
-		if (!next_is(c, '&') && !next_is(c, '|'))
+		if (rest)
+			e = parse_list(c, depth - 1, &list, &one, ei);
+		else
+			e = next_is(c, '(')
+			    ? parse_group(c, depth, &list, &one, ei)
+			    : parse_sub(c, &list, &one, ei);
+		if (e == OK)
+			join(op, tree, &one, count++);
+		if (e != OK || (!next_is(c, '&') && !next_is(c, '|')))
 			break;
 		if (count == 1)
 			op = next_is(c, '&') ? OP_ALL : OP_ANY;
-		if ((op == OP_ALL) != next_is(c, '&')) {
-			buf_clear(&whole);
-			write_node(&whole, op, &none, count);
-			buf_span(&whole, buf_view(&list));
-			buf_clear(&list);
-			buf_span(&list, buf_view(&whole));
-			op = op == OP_ALL ? OP_ANY : OP_ALL;
-			count = 1;
-		}
+		rest = turns(c, op);
 		c->rest = span_from(c->rest, 1);
 	}
 	if (e == OK && count > 1)
 		write_node(out, op, &none, count);
 	buf_span(out, buf_view(&list));
-	if (e == OK && (list.full || whole.full))
+	if (e == OK && list.full)
 		e = err_set(ei, ERR_LIMIT, "expression: too long");
 	buf_free(&list);
-	buf_free(&whole);
 	return e;
 }
 

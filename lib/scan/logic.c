@@ -221,19 +221,47 @@ read_node(struct reader *r)
 }
 
 static bool
-compares(const struct node *n, const struct sum *s)
+compares(const struct node *n, uint64_t count)
 {
-	bool ok;
+	switch (n->compare) {
+	case CMP_EQUAL:
+		return count == n->number;
+	case CMP_MORE:
+		return count > n->number;
+	case CMP_LESS:
+		return count < n->number;
+	default:
+		return true;
+	}
+}
 
+static struct sum
+evaluate_sub(struct evaluation *v, const struct node *n, uint32_t most)
+{
+	static const struct sum nothing = { false, 0, 0 };
+	uint64_t count =
+	    most == 0 ? 0 : sub_count(v, (uint32_t)n->what, most)->count;
+
+	if (n->compare == CMP_NONE ? count == 0 : !compares(n, count))
+		return nothing;
+	return (struct sum){ true, count, UINT64_C(1) << (n->what & 63) };
+}
+
+/* What does not hold counts nothing, which may be what a comparison asks
+ * for.  A group that is compared hides its subs from the group around it. */
+static struct sum
+compare_group(const struct node *n, struct sum s)
+{
+	static const struct sum nothing = { false, 0, 0 };
+
+	if (!s.holds)
+		s = nothing;
 	if (n->compare == CMP_NONE)
-		return s->holds;
-	if (n->compare == CMP_EQUAL)
-		ok = s->count == n->number;
-	else if (n->compare == CMP_MORE)
-		ok = s->count > n->number;
-	else
-		ok = s->count > 0 && s->count < n->number;
-	return ok && (uint64_t)__builtin_popcountll(s->subs) >= n->number2;
+		return s;
+	if (!compares(n, s.count) ||
+	    (uint64_t)__builtin_popcountll(s.subs) < n->number2)
+		return nothing;
+	return (struct sum){ true, s.count, 0 };
 }
 
 /* `most`: matches beyond that make no difference.  0: only step over it. */
@@ -250,14 +278,8 @@ evaluate(struct evaluation *v, struct reader *r, uint32_t most, unsigned depth)
 	}
 	if (most > 0 && n.compare != CMP_NONE && n.number >= most)
 		most = (uint32_t)n.number + 1;
-	if (n.op == OP_SUB) {
-		if (most > 0)
-			all.count = sub_count(v, (uint32_t)n.what, most)->count;
-		all.subs = all.count > 0 ? UINT64_C(1) << n.what : 0;
-		all.holds = all.count > 0;
-		all.holds = compares(&n, &all);
-		return all;
-	}
+	if (n.op == OP_SUB)
+		return evaluate_sub(v, &n, most);
 	counts = most > 1 || n.compare != CMP_NONE;
 	for (uint64_t i = 0; i < n.what; i++) {
 		bool decided = all.holds != (n.op == OP_ALL);
@@ -271,8 +293,7 @@ evaluate(struct evaluation *v, struct reader *r, uint32_t most, unsigned depth)
 		all.holds = n.op == OP_ALL ? all.holds && one.holds
 					   : all.holds || one.holds;
 	}
-	all.holds = compares(&n, &all);
-	return all;
+	return compare_group(&n, all);
 }
 
 bool

@@ -92,17 +92,13 @@ allowed(struct scanner *s, const struct object *o)
 static bool
 found(struct scanner *s, const struct object *o, const struct set_name *name)
 {
-	struct scan_verdict *v = s->v;
+	char text[SCAN_NAME_MAX], source[SCAN_NAME_MAX];
 
 	if (allowed(s, o))
 		return false;
-	v->outcome = SCAN_INFECTED;
-	v->reason = SCAN_R_NONE;
-	set_name_text(s->set, name, v->name);
-	set_source_text(s->set, name, v->source);
-	memcpy(v->inner, o->inner, sizeof(v->inner));
-	s->stop = true;
-	return true;
+	set_name_text(s->set, name, text);
+	set_source_text(s->set, name, source);
+	return scanner_found(s, o, text, source);
 }
 
 /* ---- facts about programs ------------------------------------------------------------ */
@@ -373,6 +369,7 @@ look_at_rules(struct scanner *s, const struct object *o)
 	};
 	int64_t left = s->deadline_ns - clock_mono_ns(&clock_system);
 	const char *name, *source;
+	char text[SCAN_NAME_MAX];
 	enum rules_result r;
 
 	if (s->rules == NULL || o->bytes.len == 0)
@@ -380,14 +377,8 @@ look_at_rules(struct scanner *s, const struct object *o)
 	r = rules_scan(
 	    s->rules, o->bytes, (int)(left / 1000000000) + 1, &name, &source);
 	if (r == RULES_FOUND && !allowed(s, o)) {
-		struct scan_verdict *v = s->v;
-
-		v->outcome = SCAN_INFECTED;
-		v->reason = SCAN_R_NONE;
-		(void)snprintf(v->name, sizeof(v->name), "YARA.%s", name);
-		(void)snprintf(v->source, sizeof(v->source), "%s", source);
-		memcpy(v->inner, o->inner, sizeof(v->inner));
-		s->stop = true;
+		(void)snprintf(text, sizeof(text), "YARA.%s", name);
+		(void)scanner_found(s, o, text, source);
 	} else if (r != RULES_NONE && r != RULES_FOUND) {
 		scanner_note(s, o, reasons[r]);
 	}

@@ -39,6 +39,7 @@ enum scan_reason {
 
 #define SCAN_NAME_MAX  256
 #define SCAN_INNER_MAX 1024
+#define SCAN_ALSO_MAX  4096
 
 struct scan_verdict {
 	enum scan_outcome outcome;
@@ -46,6 +47,9 @@ struct scan_verdict {
 	char name[SCAN_NAME_MAX];   /* of the signature; "" unless found */
 	char source[SCAN_NAME_MAX]; /* signature file it came from */
 	char inner[SCAN_INNER_MAX]; /* "a.tar/b.exe" within the object, or "" */
+	/* With limits.all: other signatures that match, one a line, as many as
+	 * there is room for. */
+	char also[SCAN_ALSO_MAX];
 	uint64_t set_version;
 	uint64_t size;    /* of the object, bytes */
 	uint64_t read;    /* bytes scanned, what was unpacked included */
@@ -76,6 +80,7 @@ struct scan_limits {
 	uint32_t ratio;       /* unpacked : packed, once over 16 MiB; 250 */
 	uint32_t count;       /* members of one file, all levels; 100,000 */
 	uint32_t seconds;     /* of one file; 120 */
+	uint32_t all;         /* go on after the first match; 0 */
 	uint32_t heuristics;  /* bits SCAN_H_*: what is told as suspicious; 0 */
 };
 /* Properties that are no infection: many good files have them. */

@@ -84,6 +84,42 @@ scanner_give_up(
 	s->stop = true;
 }
 
+/* One more name, unless it is there already or there is no room. */
+static void
+add_also(struct scan_verdict *v, const char *name)
+{
+	size_t len = strlen(v->also);
+	struct span rest = span_of(v->also);
+
+	if (strcmp(v->name, name) == 0)
+		return;
+	while (rest.len > 0)
+		if (span_is(span_cut(rest, '\n', &rest), name))
+			return;
+	if (len + strlen(name) + 2 < sizeof(v->also))
+		(void)snprintf(v->also + len, sizeof(v->also) - len, "%s%s",
+		    len == 0 ? "" : "\n", name);
+}
+
+bool
+scanner_found(struct scanner *s, const struct object *o, const char *name,
+    const char *source)
+{
+	struct scan_verdict *v = s->v;
+
+	if (v->outcome == SCAN_INFECTED) {
+		add_also(v, name);
+		return false;
+	}
+	v->outcome = SCAN_INFECTED;
+	v->reason = SCAN_R_NONE;
+	(void)snprintf(v->name, sizeof(v->name), "%s", name);
+	(void)snprintf(v->source, sizeof(v->source), "%s", source);
+	memcpy(v->inner, o->inner, sizeof(v->inner));
+	s->stop = s->limits.all == 0;
+	return s->stop;
+}
+
 void
 scanner_suspect(
     struct scanner *s, const struct object *o, const char *heuristic)

@@ -60,6 +60,9 @@ void scanner_note(
 /* As that, and nothing more is unpacked. */
 void scanner_give_up(
     struct scanner *s, const struct object *o, enum scan_reason reason);
+/* The object is infected.  True: that is all that is asked for. */
+bool scanner_found(struct scanner *s, const struct object *o, const char *name,
+    const char *source);
 /* A heuristic, told when nothing worse is: peel_suspect()'s name. */
 void scanner_suspect(
     struct scanner *s, const struct object *o, const char *heuristic);

@@ -54,7 +54,7 @@ struct wire {
 	uint32_t objects;
 	uint64_t set_version, size, read;
 	unsigned char sha256[32];
-	uint16_t name_len, source_len, inner_len, zero2;
+	uint16_t name_len, source_len, inner_len, also_len;
 };
 
 void
@@ -71,6 +71,7 @@ scan_verdict_encode(const struct scan_verdict *v, struct buf *out)
 		.name_len = (uint16_t)strnlen(v->name, SCAN_NAME_MAX - 1),
 		.source_len = (uint16_t)strnlen(v->source, SCAN_NAME_MAX - 1),
 		.inner_len = (uint16_t)strnlen(v->inner, SCAN_INNER_MAX - 1),
+		.also_len = (uint16_t)strnlen(v->also, SCAN_ALSO_MAX - 1),
 	};
 
 	if (v->has_sha256)
@@ -79,6 +80,7 @@ scan_verdict_encode(const struct scan_verdict *v, struct buf *out)
 	buf_add(out, v->name, w.name_len);
 	buf_add(out, v->source, w.source_len);
 	buf_add(out, v->inner, w.inner_len);
+	buf_add(out, v->also, w.also_len);
 }
 
 /* The next `len` bytes as a string of at most max - 1 without NUL. */
@@ -103,7 +105,7 @@ consistent(const struct scan_verdict *v)
 	    v->outcome == SCAN_INFECTED || v->outcome == SCAN_SUSPICIOUS;
 
 	return (v->name[0] != '\0') == found &&
-	    (v->source[0] == '\0' || found) &&
+	    (v->source[0] == '\0' || found) && (v->also[0] == '\0' || found) &&
 	    (v->reason != SCAN_R_NONE) == (v->outcome == SCAN_UNSCANNABLE) &&
 	    (v->inner[0] == '\0' || v->outcome != SCAN_CLEAN);
 }
@@ -119,7 +121,7 @@ scan_verdict_decode(struct span s, struct scan_verdict *out, struct errinfo *ei)
 	memcpy(&w, s.ptr, sizeof(w));
 	s = span_from(s, sizeof(w));
 	if (w.outcome >= SCAN_OUTCOMES || w.reason >= SCAN_REASONS ||
-	    w.has_sha256 > 1 || w.zero != 0 || w.zero2 != 0)
+	    w.has_sha256 > 1 || w.zero != 0)
 		return err_set(ei, ERR_CORRUPT, "verdict of an unknown kind");
 	v.outcome = (enum scan_outcome)w.outcome;
 	v.reason = (enum scan_reason)w.reason;
@@ -133,7 +135,8 @@ scan_verdict_decode(struct span s, struct scan_verdict *out, struct errinfo *ei)
 	if (!take_text(&s, w.name_len, v.name, sizeof(v.name)) ||
 	    !take_text(&s, w.source_len, v.source, sizeof(v.source)) ||
 	    !take_text(&s, w.inner_len, v.inner, sizeof(v.inner)) ||
-	    s.len != 0 || !consistent(&v))
+	    !take_text(&s, w.also_len, v.also, sizeof(v.also)) || s.len != 0 ||
+	    !consistent(&v))
 		return err_set(ei, ERR_CORRUPT, "verdict contradicts itself");
 	*out = v;
 	return OK;

@@ -8,7 +8,8 @@
 
 static const struct verb verbs[] = {
 	{ "scan", NULL,
-	    "[--json] [--db FILE] [--jobs N] [--cache FILE] PATH...",
+	    "[--json] [--db FILE] [--jobs N] [--cache FILE] [--all] "
+	    "PATH...",
 	    N_("look for malware in files and folders"),
 	    N_("  --db FILE       compiled signature set\n"
 	       "  --jobs N        scan N files at a time; default: one for "
@@ -16,6 +17,8 @@ static const struct verb verbs[] = {
 	       "processor\n"
 	       "  --cache FILE    pass over files that were clean and have not "
 	       "changed since; kept in FILE\n"
+	       "  --all           name all signatures that match, not just "
+	       "one\n"
 	       "  --json          one JSON object for each file, then a "
 	       "summary\n"),
 	    verb_scan },

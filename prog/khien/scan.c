@@ -19,6 +19,7 @@ struct options {
 	bool json;
 	const char *db;
 	const char *cache;
+	bool all;
 	int jobs;
 };
 
@@ -118,6 +119,8 @@ put_verdict_json(const char *path, const struct scan_verdict *v)
 		json_put_text(o, "name", span_of(v->name));
 		json_put_text(o, "source", span_of(v->source));
 	}
+	if (v->also[0] != '\0')
+		json_put_text(o, "also", span_of(v->also));
 	if (v->outcome == SCAN_UNSCANNABLE)
 		json_put_text(
 		    o, "reason", span_of(scan_reason_name(v->reason)));
@@ -131,6 +134,20 @@ put_verdict_json(const char *path, const struct scan_verdict *v)
 	json_put_int(o, "set_version", (int64_t)v->set_version);
 	put_json(o);
 	json_decref(o);
+}
+
+/* The other signatures, a line each. */
+static void
+put_also(const char *path, const struct scan_verdict *v)
+{
+	struct span rest = span_of(v->also);
+
+	while (rest.len > 0) {
+		put_escaped(stdout, span_of(path));
+		(void)fputs(": ", stdout);
+		put_escaped(stdout, span_cut(rest, '\n', &rest));
+		(void)puts(" FOUND");
+	}
 }
 
 static void
@@ -151,6 +168,7 @@ put_verdict(
 	put_escaped(
 	    stdout, span_of(found ? v->name : scan_reason_name(v->reason)));
 	(void)puts(found ? " FOUND" : " UNSCANNABLE");
+	put_also(path, v);
 	if (r->bar)
 		(void)fflush(stdout);
 }
@@ -392,6 +410,7 @@ parse(const struct khien *k, int argc, char **argv, struct options *opt)
 		{ "db", required_argument, NULL, 'd' },
 		{ "jobs", required_argument, NULL, 'n' },
 		{ "cache", required_argument, NULL, 'c' },
+		{ "all", no_argument, NULL, 'a' },
 		{ 0 },
 	};
 	uint64_t jobs;
@@ -404,6 +423,8 @@ parse(const struct khien *k, int argc, char **argv, struct options *opt)
 			opt->db = optarg;
 		else if (c == 'c')
 			opt->cache = optarg;
+		else if (c == 'a')
+			opt->all = true;
 		else if (c != 'n')
 			return wrong_option(k, c, argv);
 		else if (span_u64(span_of(optarg), JOBS_MAX, &jobs) != OK ||
@@ -428,6 +449,7 @@ open_pool(struct scan_run *r, struct errinfo *ei)
 		.limits = scan_limits_default,
 	};
 
+	po.limits.all = r->opt->all;
 	if (po.set_path == NULL && access(SET_DEFAULT, F_OK) == 0)
 		po.set_path = SET_DEFAULT;
 	if (po.set_path == NULL)

@@ -103,9 +103,10 @@ elf_parse(struct span object, struct exe *x)
 	    !table_lies_within(object, x, x->sections_at, l->counts + 4u,
 		l->section, SECTIONS_MAX, &x->sections))
 		return false;
-	/* Object files and the like have no entry point: it is at 0. */
-	x->has_entry = x->segments != 0 && entry != 0;
-	if (x->has_entry && !elf_offset(object, x, entry, &x->entry))
+	/* Libraries and object files have none: for signatures it is at 0. */
+	x->has_entry = true;
+	if (x->segments != 0 && entry != 0 &&
+	    !elf_offset(object, x, entry, &x->entry))
 		return false;
 	for (uint64_t i = 0; i < x->sections; i++)
 		if (elf_section(object, x, i, &s))
