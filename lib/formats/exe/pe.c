@@ -218,18 +218,24 @@ pe_parse(struct span object, struct exe *x)
 bool
 pe_offset(struct span object, const struct exe *x, uint64_t rva, uint64_t *out)
 {
-	struct exe_section s;
+	struct exe_section far;
 
 	*out = 0;
 	if (rva < x->header_image) {
 		*out = rva < object.len ? rva : 0;
 		return rva < object.len;
 	}
-	for (uint64_t i = x->sections; i-- > 0;)
-		if (exe_section_find(object, x, i, &s) && s.va <= rva &&
-		    rva - s.va < s.raw_size) {
-			*out = rva - s.va + s.raw;
+	for (uint64_t i = x->sections; i-- > 0;) {
+		const struct exe_section *s = &far;
+
+		if (i < EXE_SECTIONS_MAX)
+			s = &x->section[i];
+		else if (!pe_section(object, x, i, &far))
+			continue;
+		if (s->va <= rva && rva - s->va < s->raw_size) {
+			*out = rva - s->va + s->raw;
 			return true;
 		}
+	}
 	return false;
 }

@@ -10,11 +10,12 @@
 #define TOP_BIT     0x80000000u
 #define RESOURCES   2u /* of the data directories */
 #define ENTRIES_MAX 65536u
+#define PROBES_MAX  (1u << 22) /* of sections, by all look-ups */
 
 uint32_t
 pe_lookups_max(const struct exe *x)
 {
-	uint32_t most = (1u << 24) / (x->sections + 1);
+	uint32_t most = PROBES_MAX / (x->sections + 1);
 
 	return most < ENTRIES_MAX ? most : ENTRIES_MAX;
 }
