@@ -92,7 +92,7 @@ pe_resources_walk(struct span object, const struct exe *x, uint32_t type,
 	struct walk w = { object, x, x->dir[RESOURCES].rva, pe_lookups_max(x),
 		{ type, name, PE_RESOURCE_ANY }, { 0, 0, 0 }, fn, arg };
 
-	if (x->format == FORMAT_MSEXE && x->dirs > RESOURCES &&
+	if (x->has_sections && x->dirs > RESOURCES &&
 	    x->dir[RESOURCES].rva != 0 && x->dir[RESOURCES].size != 0)
 		(void)directory(&w, 0, 0);
 }
