@@ -146,7 +146,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    x.has_sections == again.has_sections);
 	assert(x.overlay <= size);
 	if (good && x.format == FORMAT_MSEXE)
-		assert(x.entry < size && x.has_sections);
+		assert(x.entry < size && x.has_entry);
 	for (uint32_t i = 0; good && i < x.sections && i < 300; i++) {
 		assert(exe_section_find(object, &x, i, &s));
 		if (x.format == FORMAT_MSEXE)

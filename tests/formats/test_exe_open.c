@@ -359,7 +359,7 @@ image_make(unsigned char image[IMAGE_LEN])
 
 /* UPX0 in memory only, UPX1 with the packed bytes at `skip`, then a stub. */
 static struct span
-upx_make(const struct packer *p, size_t skip, bool stub)
+upx_make(const struct packer *p, size_t skip, bool stub, bool plus)
 {
 	struct pe_build pe = pe_build_plain;
 	unsigned char *s;
@@ -370,12 +370,20 @@ upx_make(const struct packer *p, size_t skip, bool stub)
 	    (struct pe_build_section){ 0x4000, 0x3000, 0x3000, 0x400 };
 	pe.size = 0x3400;
 	pe.entry = 0x3000 + 0x2f00;
+	pe.plus = plus;
 	f = pe_build_make(&pe);
 	s = (unsigned char *)f.ptr + 0x400;
 	memcpy(s + skip, p->out, p->len);
 	if (!stub)
 		return f;
 	s += 0x2f00;
+	if (plus) { /* lea rsi, [rip + ...]; lea rdi, [rsi + ...] */
+		memcpy(s, "\x53\x48\x8d\x35", 4);
+		pe_put(s + 4, (uint32_t)(skip - 0x2f08), 4);
+		memcpy(s + 8, "\x48\x8d\xbe", 3);
+		pe_put(s + 11, (uint32_t)(0x1000 - (0x3000 + skip)), 4);
+		return f;
+	}
 	memcpy(s, "\x60\xbe", 2);
 	pe_put(s + 2, 0x400000 + 0x3000 + skip, 4);
 	memcpy(s + 6, "\x8d\xbe", 2);
@@ -390,14 +398,16 @@ what_upx_packed_is_unpacked_and_rebuilt(void **state)
 		const char *name;
 		char method;
 		size_t skip;
-		bool stub;
+		bool stub, plus;
 	} rows[] = {
 		{ "NRV2B", 'b', 0, true },
 		{ "NRV2D", 'd', 0, true },
 		{ "NRV2E", 'e', 0, true },
 		{ "LZMA", 'l', 0, true },
+		{ "LZMA without an end mark", 'm', 0, true },
 		{ "not at the begin of the section", 'e', 0x10, true },
 		{ "with a stub that says nothing", 'b', 0, false },
+		{ "of 64 bits", 'e', 0x10, true, true },
 	};
 	static unsigned char image[IMAGE_LEN];
 	struct span in = { (char *)image, sizeof(image) };
@@ -411,11 +421,13 @@ what_upx_packed_is_unpacked_and_rebuilt(void **state)
 		struct exe x;
 
 		TEST_CASE(rows[i].name);
-		if (rows[i].method == 'l')
+		if (rows[i].method == 'l' || rows[i].method == 'm')
 			lzma_pack(in, &p);
 		else
 			nrv_pack(in, rows[i].method, &p);
-		f = upx_make(&p, rows[i].skip, rows[i].stub);
+		if (rows[i].method == 'm')
+			p.len -= 6;
+		f = upx_make(&p, rows[i].skip, rows[i].stub, rows[i].plus);
 		sink_init(&s);
 		open_pe(f, &s.peel);
 		got = sink_bytes(&s, "upx");
@@ -448,7 +460,7 @@ a_damaged_upx_gives_at_most_a_program(void **state)
 		struct span f;
 
 		p.out[at] ^= 0x41;
-		f = upx_make(&p, 0, true);
+		f = upx_make(&p, 0, true, false);
 		p.out[at] ^= 0x41;
 		sink_init(&s);
 		open_pe(f, &s.peel);
@@ -470,7 +482,7 @@ a_sink_that_has_enough_is_given_no_more(void **state)
 	(void)state;
 	image_make(image);
 	nrv_pack((struct span){ (char *)image, sizeof(image) }, 'b', &p);
-	f = upx_make(&p, 0, true);
+	f = upx_make(&p, 0, true, false);
 	sink_init(&s);
 	s.bytes_max = 10;
 	open_pe(f, &s.peel);

@@ -36,9 +36,9 @@ struct exe {
 	bool pe32plus;
 	bool has_entry;
 	/* PE: section hashes (.mdb), imports and unpackers apply.  So they do
-	 * to some files of which exe_parse() says false. */
+	 * to some files of which exe_parse() says false, and the reverse. */
 	bool has_sections;
-	uint64_t entry; /* FILE offset of the entry point, 0 if it has none */
+	uint64_t entry; /* FILE offset that EP means; 0 if there is none */
 	uint64_t image_base;
 	uint64_t overlay;  /* file offset where the last section's data ends */
 	uint32_t sections; /* NumberOfSections */

@@ -144,11 +144,18 @@ copy(struct buf *out, const struct match *m)
 		return false;
 	while (n > 0 && !out->full) {
 		size_t step = n < m->offset ? (size_t)n : m->offset;
-		char piece[256];
+		char piece[1024];
 
 		if (step > sizeof(piece))
 			step = sizeof(piece);
 		memcpy(piece, out->ptr + (out->len - m->offset), step);
+		/* What repeats itself is added often enough at once. */
+		while (step < n && step + m->offset <= sizeof(piece)) {
+			memcpy(piece + step, piece, m->offset);
+			step += m->offset;
+		}
+		if (step > n)
+			step = (size_t)n;
 		buf_add(out, piece, step);
 		n -= step;
 	}

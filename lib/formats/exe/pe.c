@@ -80,31 +80,34 @@ pe_section(
 	return true;
 }
 
-/* What is wrong with a section.  Signatures may not speak of any section of
- * a file with numbers of 2^31 and more; if those are of a section behind the
- * file, its other sections may still be hashed. */
-enum flaw { FLAW_NONE, FLAW_OFFSETS, FLAW_ALL };
+/* What is wrong with a section: signatures may not speak of any section of a
+ * file with numbers of 2^31 and more.  If those are of a section behind the
+ * file, its other sections may still be hashed; not so if there is no other,
+ * and then signatures may yet speak of the entry point. */
+#define FLAW_OFFSETS 1u
+#define FLAW_HASHES  2u
 
-static enum flaw
-section_flaw(
+static unsigned
+section_flaws(
     struct span object, const struct exe *x, const struct section_header *h)
 {
 	uint32_t size = round_up(h->raw_size, x->file_align);
-	uint32_t claimed = h->raw_size, raw = h->raw, behind = 0;
+	uint32_t claimed = h->raw_size, raw = h->raw;
+	bool behind = false;
+	unsigned flaws;
 
 	if (size == 0) {
 		raw = 0;
 	} else if (round_down(raw, x->file_align) >= object.len) {
-		behind = 1;
+		behind = true;
 		claimed = raw = 0;
 	} else {
 		claimed = cut(object, raw, claimed);
 	}
-	if (behind && x->sections == 1)
-		return FLAW_ALL;
-	if (((h->va | h->va_size | claimed | raw) >> 31) == 0)
-		return FLAW_NONE;
-	return behind ? FLAW_OFFSETS : FLAW_ALL;
+	flaws = behind && x->sections == 1 ? FLAW_HASHES : 0;
+	if (((h->va | h->va_size | claimed | raw) >> 31) != 0)
+		flaws |= FLAW_OFFSETS | (behind ? 0 : FLAW_HASHES);
+	return flaws;
 }
 
 /* Files are linked with a large FileAlignment and then rewritten with the
@@ -127,7 +130,7 @@ sections_parse(struct span object, struct exe *x, bool *hashable)
 {
 	struct section_header h;
 	struct exe_section s;
-	enum flaw worst = FLAW_NONE, flaw;
+	unsigned flaws = 0;
 
 	*hashable = bytes_have(
 	    object, x->sections_at, (uint64_t)x->sections * SECTION_HEADER);
@@ -138,12 +141,10 @@ sections_parse(struct span object, struct exe *x, bool *hashable)
 		(void)header_read(object, x, i, &h);
 		section_of(object, x, &h, &s);
 		exe_sections_note(x, object, i, &s);
-		flaw = section_flaw(object, x, &h);
-		if (flaw > worst)
-			worst = flaw;
+		flaws |= section_flaws(object, x, &h);
 	}
-	*hashable = worst != FLAW_ALL;
-	return worst == FLAW_NONE;
+	*hashable = (flaws & FLAW_HASHES) == 0;
+	return (flaws & FLAW_OFFSETS) == 0;
 }
 
 /* The optional header at `at`, `len` bytes of it; *entry is an RVA. */
@@ -218,18 +219,24 @@ pe_parse(struct span object, struct exe *x)
 bool
 pe_offset(struct span object, const struct exe *x, uint64_t rva, uint64_t *out)
 {
-	struct exe_section s;
+	struct exe_section far;
 
 	*out = 0;
 	if (rva < x->header_image) {
 		*out = rva < object.len ? rva : 0;
 		return rva < object.len;
 	}
-	for (uint64_t i = x->sections; i-- > 0;)
-		if (exe_section_find(object, x, i, &s) && s.va <= rva &&
-		    rva - s.va < s.raw_size) {
-			*out = rva - s.va + s.raw;
+	for (uint64_t i = x->sections; i-- > 0;) {
+		const struct exe_section *s = &far;
+
+		if (i < EXE_SECTIONS_MAX)
+			s = &x->section[i];
+		else if (!pe_section(object, x, i, &far))
+			continue;
+		if (s->va <= rva && rva - s->va < s->raw_size) {
+			*out = rva - s->va + s->raw;
 			return true;
 		}
+	}
 	return false;
 }

@@ -10,11 +10,12 @@
 #define TOP_BIT     0x80000000u
 #define RESOURCES   2u /* of the data directories */
 #define ENTRIES_MAX 65536u
+#define PROBES_MAX  (1u << 22) /* of sections, by all look-ups */
 
 uint32_t
 pe_lookups_max(const struct exe *x)
 {
-	uint32_t most = (1u << 24) / (x->sections + 1);
+	uint32_t most = PROBES_MAX / (x->sections + 1);
 
 	return most < ENTRIES_MAX ? most : ENTRIES_MAX;
 }
@@ -91,7 +92,7 @@ pe_resources_walk(struct span object, const struct exe *x, uint32_t type,
 	struct walk w = { object, x, x->dir[RESOURCES].rva, pe_lookups_max(x),
 		{ type, name, PE_RESOURCE_ANY }, { 0, 0, 0 }, fn, arg };
 
-	if (x->format == FORMAT_MSEXE && x->dirs > RESOURCES &&
+	if (x->has_sections && x->dirs > RESOURCES &&
 	    x->dir[RESOURCES].rva != 0 && x->dir[RESOURCES].size != 0)
 		(void)directory(&w, 0, 0);
 }

@@ -95,7 +95,8 @@ place_find(struct span object, const struct exe *x, struct place *p)
 	return p->n > 0;
 }
 
-/* LZMA without an end mark, after two bytes with its parameters. */
+/* LZMA after two bytes with its parameters.  It has no end mark: what follows
+ * it is decoded too, as far as that goes. */
 static bool
 lzma_unpack(struct span in, struct buf *out, struct peel *ticker)
 {
@@ -173,8 +174,9 @@ header_read(struct pe_image *im, uint32_t at)
 	return true;
 }
 
-/* Without a header the whole memory is one section, entered at its begin. */
-static void
+/* Without a header, false, and the whole memory is one section, entered at its
+ * begin. */
+static bool
 header_find(const struct exe *x, struct pe_image *im)
 {
 	struct span all = buf_view(&im->bytes);
@@ -183,14 +185,31 @@ header_find(const struct exe *x, struct pe_image *im)
 	im->image_base = (uint32_t)x->image_base;
 	if (all.len >= 4 && bytes_le32(all, all.len - 4, &at) &&
 	    header_read(im, at))
-		return;
+		return true;
 	for (size_t i = all.len; i-- > 0;)
 		if (all.ptr[i] == 'P' && header_read(im, (uint32_t)i))
-			return;
+			return true;
 	im->parts = 1;
 	im->entry = im->base;
 	im->part[0] = (struct pe_part){ ".text", im->base,
 		(uint32_t)im->bytes.len, 0xe0000020 };
+	return false;
+}
+
+/* By one method.  That it came to an end mark is proof enough; with LZMA only
+ * the header is. */
+static bool
+method_try(unsigned method, struct span in, const struct exe *x,
+    struct peel *out, struct pe_image *im)
+{
+	buf_clear(&im->bytes);
+	if (method == NRVS)
+		return lzma_unpack(in, &im->bytes, out) && header_find(x, im);
+	if (!nrv_unpack((enum nrv)method, in, &im->bytes, out) ||
+	    im->bytes.len <= FILE_HEADER)
+		return false;
+	(void)header_find(x, im);
+	return true;
 }
 
 enum unpacked
@@ -209,18 +228,10 @@ pe_upx(struct span object, const struct exe *x, struct peel *out,
 		in = bytes_sub(object, p.at[i],
 		    p.source.raw + p.source.raw_size - p.at[i]);
 		for (unsigned method = 0; method <= NRVS; method++) {
-			bool done;
-
 			if (!peel_tick(out))
 				return UNPACKED_STOP;
-			buf_clear(&im->bytes);
-			done = method < NRVS
-			    ? nrv_unpack((enum nrv)method, in, &im->bytes, out)
-			    : lzma_unpack(in, &im->bytes, out);
-			if (done && im->bytes.len > FILE_HEADER) {
-				header_find(x, im);
+			if (method_try(method, in, x, out, im))
 				return UNPACKED_DONE;
-			}
 		}
 	}
 	return UNPACKED_NOT;
