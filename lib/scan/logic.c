@@ -42,11 +42,11 @@ range_in_program(const struct match_object *o, const struct sig_place *p,
 	if (x == NULL)
 		return false;
 	if (p->from == FROM_ENTRY)
-		return x->has_entry && range_at(x->entry, p, out);
+		return range_at(x->entry, p, out);
 	if (p->from == FROM_BEFORE_ENTRY) {
 		struct sig_place back = { .shift = p->shift };
 
-		return x->has_entry && p->offset <= x->entry &&
+		return p->offset <= x->entry &&
 		    range_at(x->entry - p->offset, &back, out);
 	}
 	return range_of_section(o, x, p, out);

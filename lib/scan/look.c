@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "formats/bytes.h"
 #include "formats/magic.h"
 #include "scan/scanner_int.h"
 #include "scan/type.h"
@@ -117,22 +118,22 @@ exe_of(struct scanner *s, const struct object *o)
 static bool
 look_at_sections(struct scanner *s, const struct object *o)
 {
-	const struct exe *x;
+	const struct exe *x = &s->exe; /* has_sections may hold without */
 	struct exe_section sect;
 	struct set_hash h;
 
-	if (o->format != FORMAT_MSEXE || (x = exe_of(s, o)) == NULL)
+	if (o->format != FORMAT_MSEXE)
 		return false;
-	for (uint32_t i = 0; i < x->sections; i++)
+	(void)exe_of(s, o);
+	for (uint32_t i = 0; x->has_sections && i < x->sections; i++)
 		if (exe_section_find(o->bytes, x, i, &sect) &&
-		    sect.raw + sect.raw_size <= o->bytes.len &&
 		    look_up_part(s,
-			(struct span){
-			    o->bytes.ptr + sect.raw, (size_t)sect.raw_size },
+			bytes_sub(o->bytes, sect.raw, sect.raw_size),
 			HASH_SECTION, &h) &&
 		    found(s, o, &h.name))
 			return true;
-	if (s->set->dir->hash[HASH_IMPORT][DIGEST_MD5].count == 0)
+	if (!x->has_sections ||
+	    s->set->dir->hash[HASH_IMPORT][DIGEST_MD5].count == 0)
 		return false;
 	buf_clear(&s->imports);
 	pe_imports(o->bytes, x, &s->imports);
@@ -228,7 +229,7 @@ ask_condition(void *arg, enum sig_condition kind, struct reader *r)
 		return in_range(r, l->o->bytes.len);
 	case COND_ENTRY:
 		x = ask_exe(l);
-		return x != NULL && x->has_entry && in_range(r, x->entry);
+		return x != NULL && in_range(r, x->entry);
 	case COND_SECTIONS:
 		x = ask_exe(l);
 		return x != NULL && in_range(r, x->sections);

@@ -412,6 +412,10 @@ scan_embeddeds(struct scanner *s, const struct object *o)
 	if (o->is_embedded || o->depth >= s->limits.depth || holds_members(o))
 		return;
 	for (uint32_t i = 0; i < o->embeddeds && !s->stop; i++) {
+		/* Programs within programs are open_pe()'s. */
+		if (o->format == FORMAT_MSEXE &&
+		    o->embedded[i].format == FORMAT_MSEXE)
+			continue;
 		work += o->bytes.len - o->embedded[i].at;
 		if (work / EMBEDDED_GROWTH > o->bytes.len)
 			return;
