@@ -1,0 +1,11 @@
+#ifndef PACK_PACK_H
+#define PACK_PACK_H
+
+#include "formats/peel.h"
+
+/* Containers that libarchive does not read.  What each gives out, and what
+ * it leaves, stands at the head of its source. */
+
+void open_szdd(struct span object, struct peel *out); /* SZDD, SZ, KWAJ */
+
+#endif
