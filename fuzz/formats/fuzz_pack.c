@@ -7,6 +7,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* The first byte picks the opener. */
 static opener_fn *const openers[] = {
 	open_szdd,
+	open_arj,
 };
 
 #define BYTES_MAX   (4u << 20)

@@ -7,5 +7,6 @@
  * it leaves, stands at the head of its source. */
 
 void open_szdd(struct span object, struct peel *out); /* SZDD, SZ, KWAJ */
+void open_arj(struct span object, struct peel *out);
 
 #endif

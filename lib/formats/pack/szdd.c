@@ -314,9 +314,9 @@ kwaj(struct span s, struct peel *out)
 	char text[16];
 	struct peel_member m = peel_named((struct span){ 0 }, FORMAT_ANY);
 
-	if (!(bytes_le16(s, 8, &method) & bytes_le16(s, 10, &data) &
-		bytes_le16(s, 12, &flags)) ||
-	    data < 14 || data > s.len) {
+	(void)bytes_le16(s, 8, &method);
+	(void)bytes_le16(s, 10, &data);
+	if (!bytes_le16(s, 12, &flags) || data < 14 || data > s.len) {
 		peel_note(out, PEEL_DAMAGED);
 		return;
 	}
