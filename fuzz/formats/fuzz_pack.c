@@ -8,6 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static opener_fn *const openers[] = {
 	open_szdd,
 	open_arj,
+	open_chm,
 };
 
 #define BYTES_MAX   (4u << 20)

@@ -8,5 +8,6 @@
 
 void open_szdd(struct span object, struct peel *out); /* SZDD, SZ, KWAJ */
 void open_arj(struct span object, struct peel *out);
+void open_chm(struct span object, struct peel *out); /* ITSF */
 
 #endif
