@@ -9,6 +9,7 @@ static opener_fn *const openers[] = {
 	open_szdd,
 	open_arj,
 	open_chm,
+	open_nsis,
 };
 
 #define BYTES_MAX   (4u << 20)

@@ -75,23 +75,24 @@ void
 flow_span(struct flow *f, struct span bytes)
 {
 	while (bytes.len > 0 && flow_wants(f)) {
-		struct span room = flow_room(f);
-		size_t n = room.len < bytes.len ? room.len : bytes.len;
+		size_t n;
+		uint8_t *to = flow_room(f, &n);
 
-		memcpy(f->ring + f->at, bytes.ptr, n);
+		if (n > bytes.len)
+			n = bytes.len;
+		memcpy(to, bytes.ptr, n);
 		bytes = span_from(bytes, n);
 		flow_wrote(f, n);
 	}
 }
 
-struct span
-flow_room(struct flow *f)
+uint8_t *
+flow_room(struct flow *f, size_t *n)
 {
-	size_t n = f->size - f->at;
-
-	if (n > f->left)
-		n = (size_t)f->left;
-	return (struct span){ (const char *)f->ring + f->at, n };
+	*n = f->size - f->at;
+	if (*n > f->left)
+		*n = (size_t)f->left;
+	return f->ring + f->at;
 }
 
 void

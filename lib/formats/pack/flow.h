@@ -56,7 +56,7 @@ void flow_copy(struct flow *f, size_t distance, uint64_t len);
 void flow_span(struct flow *f, struct span bytes);
 /* Room for at least one byte, if any is wanted, in which a decoder writes by
  * itself; and how many it wrote. */
-struct span flow_room(struct flow *f);
+uint8_t *flow_room(struct flow *f, size_t *n);
 void flow_wrote(struct flow *f, size_t n);
 
 /* A member of its own: begins it; false: stop. */
