@@ -10,6 +10,7 @@ static opener_fn *const openers[] = {
 	open_arj,
 	open_chm,
 	open_nsis,
+	open_embedded,
 };
 
 #define BYTES_MAX   (4u << 20)
