@@ -1,0 +1,16 @@
+#ifndef PACK_PACK_H
+#define PACK_PACK_H
+
+#include "formats/peel.h"
+
+/* Containers that libarchive does not read.  What each gives out, and what
+ * it leaves, stands at the head of its source. */
+
+void open_szdd(struct span object, struct peel *out); /* SZDD, SZ, KWAJ */
+void open_arj(struct span object, struct peel *out);
+void open_chm(struct span object, struct peel *out);  /* ITSF */
+void open_nsis(struct span object, struct peel *out); /* in or alone */
+/* Archives that begin behind the first byte of any object, to its end. */
+void open_embedded(struct span object, struct peel *out);
+
+#endif
