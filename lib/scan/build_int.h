@@ -19,7 +19,8 @@ struct hash_row {
 };
 struct rule_file {
 	char *name;
-	char *text; /* NUL-ended */
+	char *text; /* NUL-ended; rules that were dropped are blanks */
+	bool whole; /* we read it otherwise than libyara: not to be divided */
 };
 
 struct scan_builder {
@@ -48,11 +49,12 @@ void build_problem(struct scan_builder *b, size_t line, const char *reason);
 /* Offset of a copy of `s` in the texts, 0 when they are full. */
 uint32_t build_text(struct scan_builder *b, struct span s);
 
-/* rules.c: check that a YARA file compiles; counts its rules or its
- * problems. */
+/* rules_build.c: take a YARA file without the rules that do not compile, and
+ * those that need them, each of which is a problem. */
 enum err build_rules_add(
     struct scan_builder *b, struct span text, struct errinfo *ei) MUST_USE;
-/* Compiles all that were added into libyara's stream. */
+/* rules_group.c: compile all that were added into what rules_open() reads,
+ * appended to `out`. */
 enum err build_rules_save(
     struct scan_builder *b, struct buf *out, struct errinfo *ei) MUST_USE;
 

@@ -234,15 +234,15 @@ look_at_rules(struct scanner *s, const struct object *o)
 		[RULES_FAILED] = SCAN_R_UNSUPPORTED,
 	};
 	int64_t left = s->deadline_ns - clock_mono_ns(&clock_system);
-	const char *name, *source;
+	struct rules_match match;
 	enum rules_result r;
 
 	if (s->rules == NULL || o->bytes.len == 0)
 		return false;
 	r = rules_scan(
-	    s->rules, o->bytes, (int)(left / 1000000000) + 1, &name, &source);
+	    s->rules, o->bytes, (int)(left / 1000000000) + 1, &match);
 	if (r == RULES_FOUND)
-		return found(s, o, "YARA.", name, source);
+		return found(s, o, "YARA.", match.name, match.source);
 	if (r != RULES_NONE)
 		note(s, o, reasons[r]);
 	return false;
