@@ -2,7 +2,7 @@
 
 #include "formats/bytes.h"
 
-#define SAMPLE 4096u /* bytes that decide whether something is text */
+#define SAMPLE 1024u /* bytes that decide whether something is text */
 
 struct magic {
 	uint32_t at;
@@ -56,6 +56,7 @@ static const struct magic magics[] = {
 	{ 0, SPAN("GIF8"), FORMAT_GIF },
 	{ 0, SPAN("\xff\xd8\xff"), FORMAT_JPEG },
 	{ 0, SPAN("\x89PNG\r\n\x1a\n"), FORMAT_PNG },
+	{ 0, SPAN("BM"), FORMAT_BMP },
 	{ 0, SPAN("II*\0"), FORMAT_TIFF },
 	{ 0, SPAN("MM\0*"), FORMAT_TIFF },
 	{ 0, SPAN("\xca\xfe\xba\xbe"), FORMAT_JAVA },
@@ -98,22 +99,51 @@ settle(struct span s, enum format f)
 	return f;
 }
 
-/* Mostly characters: few control codes, and zero bytes only as UTF-16 has
- * them. */
+/* What may stand in text of one byte a character, whatever its alphabet. */
 static bool
-looks_like_text(struct span s)
+is_text(unsigned char c)
 {
-	size_t n = s.len < SAMPLE ? s.len : SAMPLE, control = 0, zero = 0;
+	return c >= ' ' ? c != 0x7f
+			: (c >= 7 && c <= 10) || c == 12 || c == 13 || c == 27;
+}
 
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)s.ptr[i];
+static bool
+is_bytes_text(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!is_text((unsigned char)s.ptr[i]))
+			return false;
+	return s.len > 0;
+}
 
-		if (c == 0)
-			zero++;
-		else if (c < ' ' && (c < '\t' || c > '\r') && c != 0x1b)
-			control++;
+/* Units below 128 are characters, and none is 0000 or fffe. */
+static bool
+is_wide_text(struct span s, bool big)
+{
+	uint16_t unit;
+
+	for (size_t i = 0; i + 1 < s.len; i += 2) {
+		(void)(big ? bytes_be16(s, i, &unit) : bytes_le16(s, i, &unit));
+		if (unit == 0 || unit == 0xfffe ||
+		    (unit < 128 && !is_text((unsigned char)unit)))
+			return false;
 	}
-	return n > 0 && control <= n / 20 && zero <= n / 2 + 1;
+	return s.len >= 2;
+}
+
+/* ClamAV looks at as many bytes, and so decides the same. */
+static enum format
+text_format(struct span object)
+{
+	struct span s = bytes_sub(object, 0, SAMPLE);
+
+	if (is_bytes_text(s))
+		return FORMAT_TEXT_ASCII;
+	if (bytes_are(s, 0, SPAN("\xff\xfe")))
+		return is_wide_text(span_from(s, 2), false)
+		    ? FORMAT_TEXT_UTF16LE
+		    : FORMAT_BINARY_DATA;
+	return is_wide_text(s, true) ? FORMAT_TEXT_UTF16BE : FORMAT_BINARY_DATA;
 }
 
 enum format
@@ -122,5 +152,5 @@ format_of(struct span object)
 	for (size_t i = 0; i < COUNT(magics); i++)
 		if (bytes_are(object, magics[i].at, magics[i].bytes))
 			return settle(object, magics[i].format);
-	return looks_like_text(object) ? FORMAT_TEXT_ASCII : FORMAT_BINARY_DATA;
+	return text_format(object);
 }

@@ -106,11 +106,12 @@ parse_range(struct span s, uint64_t *min, uint64_t *max, struct errinfo *ei)
 	*min = 0;
 	*max = GAP_ANY;
 	if ((lo.len > 0 && span_u64(lo, GAP_ANY - 1, min) != OK) ||
-	    (hi.len > 0 && span_u64(hi, GAP_ANY - 1, max) != OK) ||
-	    (lo.len == 0 && hi.len == 0))
+	    (hi.len > 0 && span_u64(hi, GAP_ANY - 1, max) != OK))
 		return err_set(ei, ERR_SYNTAX, "malformed gap");
-	if (!dash)
+	if (!dash && lo.len > 0)
 		*max = *min;
+	if (*max == 0) /* as ClamAV reads {0}, {-0}, {-} and {} */
+		*max = GAP_ANY;
 	if (*max < *min)
 		return err_set(ei, ERR_SYNTAX, "gap ends before it begins");
 	return OK;

@@ -16,8 +16,8 @@ struct tree {
 	double cost; /* infinite: it may hold without any */
 };
 
-static enum err parse_list(struct compiler *c, unsigned depth, struct buf *out,
-    struct tree *tree, struct errinfo *ei);
+static enum err parse_list(struct compiler *c, unsigned depth, bool inside,
+    struct buf *out, struct tree *tree, struct errinfo *ei);
 
 static bool
 next_is(const struct compiler *c, char ch)
@@ -123,7 +123,7 @@ parse_group(struct compiler *c, unsigned depth, struct buf *out,
 	if (depth == 0)
 		return err_set(ei, ERR_LIMIT, "expression: nested too deep");
 	c->rest = span_from(c->rest, 1);
-	e = parse_list(c, depth - 1, &inner, tree, ei);
+	e = parse_list(c, depth - 1, true, &inner, tree, ei);
 	if (e == OK && !next_is(c, ')'))
 		e = err_set(ei, ERR_SYNTAX,
 		    "expression: ) expected at \"" SPAN_FMT "\"",
@@ -174,10 +174,27 @@ turns(const struct compiler *c, enum sig_op op)
 	return false;
 }
 
-/* Operands with & or | between them.  Where the two meet, the rest belongs
- * together: 0&1|2 is 0&(1|2). */
+/* What was read so far becomes the first operand of the other operator. */
+static void
+wrap(struct buf *list, enum sig_op *op, uint64_t *count)
+{
+	static const struct comparison none = { CMP_NONE, 0, 0 };
+	struct buf whole = buf_make(TREE_BYTES);
+
+	write_node(&whole, *op, &none, *count);
+	buf_span(&whole, buf_view(list));
+	buf_clear(list);
+	buf_span(list, buf_view(&whole));
+	buf_free(&whole);
+	*op = *op == OP_ALL ? OP_ANY : OP_ALL;
+	*count = 1;
+}
+
+/* Operands with & or | between them.  Where the two meet, within parentheses
+ * what came before belongs together, outside of them what follows: (0&1|2)
+ * is ((0&1)|2), but 0&1|2 is 0&(1|2). */
 static enum err
-parse_list(struct compiler *c, unsigned depth, struct buf *out,
+parse_list(struct compiler *c, unsigned depth, bool inside, struct buf *out,
     struct tree *tree, struct errinfo *ei)
 {
 	static const struct comparison none = { CMP_NONE, 0, 0 };
@@ -193,7 +210,7 @@ parse_list(struct compiler *c, unsigned depth, struct buf *out,
 		struct tree one = { 0, INFINITY };
 
 		if (rest)
-			e = parse_list(c, depth - 1, &list, &one, ei);
+			e = parse_list(c, depth - 1, false, &list, &one, ei);
 		else
 			e = next_is(c, '(')
 			    ? parse_group(c, depth, &list, &one, ei)
@@ -204,7 +221,10 @@ parse_list(struct compiler *c, unsigned depth, struct buf *out,
 			break;
 		if (count == 1)
 			op = next_is(c, '&') ? OP_ALL : OP_ANY;
-		rest = turns(c, op);
+		if (!inside)
+			rest = turns(c, op);
+		else if ((op == OP_ALL) != next_is(c, '&'))
+			wrap(&list, &op, &count);
 		c->rest = span_from(c->rest, 1);
 	}
 	if (e == OK && count > 1)
@@ -222,7 +242,8 @@ expression_compile(const struct sig_draft *d, uint32_t subs, struct span text,
 {
 	struct compiler c = { d, subs, text };
 	struct tree tree = { 0, INFINITY };
-	enum err e = parse_list(&c, EXPRESSION_DEPTH / 2, out, &tree, ei);
+	enum err e =
+	    parse_list(&c, EXPRESSION_DEPTH / 2, false, out, &tree, ei);
 
 	if (e == OK && c.rest.len > 0)
 		e = err_set(ei, ERR_SYNTAX,

@@ -16,7 +16,8 @@
 
 struct rule_file {
 	char *name;
-	char *text; /* NUL-ended */
+	char *text; /* NUL-ended; rules that were dropped are blanks */
+	bool whole; /* we read it otherwise than libyara: not to be divided */
 };
 
 /* An anchor on its way into the filters of its target. */
@@ -158,10 +159,12 @@ expression_compile(const struct sig_draft *d, uint32_t subs, struct span text,
 
 /* ---- YARA: rules_build.c ------------------------------------------------------ */
 
-/* Check that a YARA file compiles; counts its rules or its problems. */
+/* rules_build.c: take a YARA file without the rules that do not compile, and
+ * those that need them, each of which is a problem. */
 enum err build_rules_add(
     struct scan_builder *b, struct span text, struct errinfo *ei) MUST_USE;
-/* Compiles all that were added into libyara's stream. */
+/* rules_group.c: compile all that were added into what rules_open() reads,
+ * appended to `out`. */
 enum err build_rules_save(
     struct scan_builder *b, struct buf *out, struct errinfo *ei) MUST_USE;
 

@@ -43,10 +43,10 @@ parse_range(struct span s, uint64_t *from, uint64_t *to, struct errinfo *ei)
 {
 	struct span hi, lo = span_cut(s, '-', &hi);
 
-	if (span_u64(lo, UINT32_MAX, from) != OK)
-		return err_set(ei, ERR_SYNTAX, "malformed range");
-	*to = *from;
-	if (lo.len != s.len && span_u64(hi, UINT32_MAX, to) != OK)
+	*from = *to = 0; /* what is left out is 0 */
+	if (lo.len == s.len ||
+	    (lo.len > 0 && span_u64(lo, UINT32_MAX, from) != OK) ||
+	    (hi.len > 0 && span_u64(hi, UINT32_MAX, to) != OK))
 		return err_set(ei, ERR_SYNTAX, "malformed range");
 	return OK;
 }
@@ -245,14 +245,16 @@ add_bytes(struct scan_builder *b, struct span s, struct errinfo *ei)
 	struct span first, second;
 	uint64_t sub = 0, offset = 0, count = 0;
 	bool back, ok;
-	char base = 'a', order = 'b';
+	char base = 'a', order = '\0';
 	enum err e;
 
 	ok = take_number(&s, UINT16_MAX, &sub) && sub < draft_subs(b->draft) &&
 	    take(&s, "(");
 	back = take(&s, "<<");
-	ok = ok && (back || take(&s, ">>")) &&
-	    take_number(&s, UINT32_MAX, &offset) && take(&s, "#");
+	ok = ok && (back || take(&s, ">>"));
+	if (take(&s, "-"))
+		back = !back;
+	ok = ok && take_number(&s, UINT32_MAX, &offset) && take(&s, "#");
 	if (s.len > 0 && memchr("hdai", s.ptr[0], 4) != NULL) {
 		base = s.ptr[0];
 		s = span_from(s, 1);

@@ -211,7 +211,7 @@ came_through(const struct object *o, struct reader *r)
 	for (uint64_t i = 0; i < n; i++)
 		want[i] = (enum format)read_number(r, FORMATS - 1);
 	while (n > 0) {
-		if (container_of(o) != want[--n])
+		if (want[--n] != FORMAT_ANY && container_of(o) != want[n])
 			return false;
 		o = o->parent == NULL ? o : o->parent;
 	}
@@ -238,7 +238,7 @@ ask_condition(void *arg, enum sig_condition kind, struct reader *r)
 	case COND_INTERMEDIATES:
 		return came_through(l->o, r);
 	case COND_HANDLER:
-		l->o->again = (enum format)read_number(r, FORMATS - 1);
+		(void)read_number(r, FORMATS - 1);
 		return true;
 	default:
 		return false; /* icons */
@@ -287,7 +287,7 @@ on_found(void *arg, const struct sig *sig, size_t at)
 	enum format again;
 
 	(void)at;
-	if (wants_handler(sig, &again)) {
+	if (wants_handler(sig, &again) && again != l->o->format) {
 		l->o->again = again;
 		return true;
 	}
@@ -323,6 +323,7 @@ target_of(enum format f)
 		[FORMAT_PNG] = TARGET_GRAPHICS,
 		[FORMAT_JPEG] = TARGET_GRAPHICS,
 		[FORMAT_TIFF] = TARGET_GRAPHICS,
+		[FORMAT_BMP] = TARGET_GRAPHICS,
 		[FORMAT_GRAPHICS] = TARGET_GRAPHICS,
 		[FORMAT_ELF] = TARGET_ELF,
 		[FORMAT_TEXT_ASCII] = TARGET_TEXT,
@@ -331,24 +332,19 @@ target_of(enum format f)
 		[FORMAT_TEXT_UTF16BE] = TARGET_TEXT,
 		[FORMAT_SCRIPT] = TARGET_TEXT,
 		[FORMAT_MACHO] = TARGET_MACHO,
+		[FORMAT_MACHO_UNIBIN] = TARGET_MACHO,
 		[FORMAT_PDF] = TARGET_PDF,
 		[FORMAT_SWF] = TARGET_FLASH,
 		[FORMAT_JAVA] = TARGET_JAVA,
+		[FORMAT_BINARY_DATA] = TARGET_OTHER,
 	};
 
 	return (enum set_target)targets[f];
 }
 
 static bool
-look_at_bodies(struct scanner *s, struct object *o)
+match_text(struct scanner *s, struct object *o)
 {
-	enum set_target target = target_of(o->format);
-
-	/* Signatures for text are written against the normalised form. */
-	if (target != TARGET_TEXT || o->bytes.len > TEXT_NORMAL_MAX)
-		return match(s, o, o->bytes, target);
-	if (match(s, o, o->bytes, TARGET_ANY))
-		return true;
 	buf_clear(&s->text);
 	text_normalise(o->bytes, &s->text);
 	if (s->text.full) {
@@ -358,10 +354,44 @@ look_at_bodies(struct scanner *s, struct object *o)
 	return match(s, o, buf_view(&s->text), TARGET_TEXT);
 }
 
-/* ---- rules ------------------------------------------------------------------------ */
+/* Signatures for text are written against the normalised form; those for any
+ * target may be against either. */
+static bool
+match_as_it_is(struct scanner *s, struct object *o)
+{
+	enum set_target target = target_of(o->format);
+	bool text = target == TARGET_TEXT || target == TARGET_MAIL;
+
+	if (match(s, o, o->bytes, target == TARGET_TEXT ? TARGET_ANY : target))
+		return true;
+	return text && o->bytes.len <= TEXT_NORMAL_MAX && match_text(s, o);
+}
 
 static bool
-look_at_rules(struct scanner *s, const struct object *o)
+look_at_bodies(struct scanner *s, struct object *o)
+{
+	if (match_as_it_is(s, o))
+		return true;
+	if (o->again == FORMAT_ANY || o->again == o->format)
+		return false;
+	o->format = o->again;
+	return match_as_it_is(s, o);
+}
+
+/* ---- rules ------------------------------------------------------------------------ */
+
+static void
+on_rule(void *arg, const struct rules_match *m)
+{
+	struct look *l = arg;
+	char text[SCAN_NAME_MAX];
+
+	(void)snprintf(text, sizeof(text), "YARA.%s", m->name);
+	(void)scanner_found(l->s, l->o, text, m->source);
+}
+
+static bool
+look_at_rules(struct scanner *s, struct object *o)
 {
 	static const enum scan_reason reasons[] = {
 		[RULES_TIME] = SCAN_R_TIME,
@@ -369,20 +399,23 @@ look_at_rules(struct scanner *s, const struct object *o)
 		[RULES_FAILED] = SCAN_R_UNSUPPORTED,
 	};
 	int64_t left = s->deadline_ns - clock_mono_ns(&clock_system);
-	const char *name, *source;
-	char text[SCAN_NAME_MAX];
+	int seconds = (int)(left / 1000000000) + 1;
+	struct look l = { s, o };
+	struct rules_match match;
 	enum rules_result r;
 
 	if (s->rules == NULL || o->bytes.len == 0)
 		return false;
-	r = rules_scan(
-	    s->rules, o->bytes, (int)(left / 1000000000) + 1, &name, &source);
+	r = rules_scan(s->rules, o->bytes, seconds, &match);
 	if (r == RULES_FOUND && !allowed(s, o)) {
-		(void)snprintf(text, sizeof(text), "YARA.%s", name);
-		(void)scanner_found(s, o, text, source);
-	} else if (r != RULES_NONE && r != RULES_FOUND) {
-		scanner_note(s, o, reasons[r]);
+		if (s->limits.all == 0)
+			on_rule(&l, &match);
+		else
+			r = rules_scan_all(
+			    s->rules, o->bytes, seconds, on_rule, &l);
 	}
+	if (r != RULES_NONE && r != RULES_FOUND)
+		scanner_note(s, o, reasons[r]);
 	return s->stop;
 }
 

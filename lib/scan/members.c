@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "formats/exe/exe.h"
+#include "formats/pack/pack.h"
+#include "formats/pdf/pdf.h"
 #include "formats/peel.h"
 #include "scan/scanner_int.h"
 #include "scan/unpack.h"
@@ -366,6 +368,11 @@ run_opener(struct scanner *s, const struct object *o, opener_fn *opener)
 static opener_fn *const openers[FORMATS] = {
 	[FORMAT_MSEXE] = open_pe,
 	[FORMAT_MACHO_UNIBIN] = open_macho_fat,
+	[FORMAT_MSSZDD] = open_szdd,
+	[FORMAT_ARJ] = open_arj,
+	[FORMAT_ARJSFX] = open_arj,
+	[FORMAT_MSCHM] = open_chm,
+	[FORMAT_PDF] = open_pdf,
 };
 
 /* ---- what begins in the middle ---------------------------------------------------
@@ -383,6 +390,11 @@ holds_members(const struct object *o)
 		o->format != FORMAT_MSOLE2);
 }
 
+/* Those that want the program in front of them as well. */
+static opener_fn *const installers[FORMATS] = {
+	[FORMAT_NULSFT] = open_nsis,
+};
+
 static void
 scan_embedded(
     struct scanner *s, const struct object *o, const struct embedded *at)
@@ -396,7 +408,10 @@ scan_embedded(
 
 	(void)snprintf(name, sizeof(name), "%zu", at->at);
 	set_inner(&child, o, name);
-	scanner_object(s, &child);
+	if (installers[at->format] != NULL)
+		run_opener(s, o, installers[at->format]);
+	else
+		scanner_object(s, &child);
 	if (s->v->outcome == SCAN_UNSCANNABLE) {
 		before.read = s->v->read;
 		before.objects = s->v->objects;

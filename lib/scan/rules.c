@@ -5,25 +5,41 @@
 
 #include <yara.h>
 
+#include "base/clock.h"
 #include "scan/mask.h"
+#include "scan/rules_filter.h"
+
+/* Rules that are compiled together. */
+struct leaf {
+	YR_RULES *rules; /* NULL: not needed so far */
+	YR_SCANNER *scanner;
+};
 
 struct rules {
 	bool ready; /* libyara is initialised */
-	YR_RULES *rules;
-	YR_SCANNER *scanner;
-	const YR_RULE *found;
+	struct span masked;
+	struct rules_filter *filter;
+	struct leaf *leaves;
+	/* the object */
+	rules_match_fn *fn; /* NULL: the first match is enough */
+	void *arg;
+	bool found;
+	struct rules_match match; /* the last */
+	const YR_RULE **told;     /* this object's matches */
+	size_t told_count, told_size;
+	bool nomem;
 };
 
 struct stream {
-	struct span masked;
-	size_t at;
+	struct span masked; /* the whole, as its masks count from there */
+	size_t at, end;
 };
 
 static size_t
 read_stream(void *ptr, size_t size, size_t count, void *arg)
 {
 	struct stream *s = arg;
-	size_t n = size == 0 ? 0 : (s->masked.len - s->at) / size;
+	size_t n = size == 0 ? 0 : (s->end - s->at) / size;
 
 	if (n > count)
 		n = count;
@@ -32,41 +48,104 @@ read_stream(void *ptr, size_t size, size_t count, void *arg)
 	return n;
 }
 
+/* ---- matches ----------------------------------------------------------------- */
+
+static const char *
+author_of(const YR_RULE *rule)
+{
+	YR_META *m;
+
+	yr_rule_metas_foreach(rule, m) if (m->type == META_TYPE_STRING &&
+	    strcmp(m->identifier, "author") == 0) return m->string;
+	return "";
+}
+
+/* Rules that others ask for stand in several leaves. */
+static bool
+was_told(struct rules *r, const YR_RULE *rule)
+{
+	for (size_t i = 0; i < r->told_count; i++)
+		if (strcmp(r->told[i]->identifier, rule->identifier) == 0 &&
+		    strcmp(r->told[i]->ns->name, rule->ns->name) == 0)
+			return true;
+	return false;
+}
+
+static bool
+remember(struct rules *r, const YR_RULE *rule)
+{
+	if (r->told_count == r->told_size) {
+		size_t size = r->told_size == 0 ? 16 : r->told_size * 2;
+		const YR_RULE **told =
+		    reallocarray((void *)r->told, size, sizeof(*r->told));
+
+		if (told == NULL)
+			return false;
+		r->told = told;
+		r->told_size = size;
+	}
+	r->told[r->told_count++] = rule;
+	return true;
+}
+
 static int
 on_message(YR_SCAN_CONTEXT *context, int message, void *data, void *arg)
 {
 	struct rules *r = arg;
+	const YR_RULE *rule = data;
 
 	(void)context;
-	if (message != CALLBACK_MSG_RULE_MATCHING)
+	if (message != CALLBACK_MSG_RULE_MATCHING || was_told(r, rule))
 		return CALLBACK_CONTINUE;
-	r->found = data;
-	return CALLBACK_ABORT;
+	r->found = true;
+	r->match.name = rule->identifier;
+	r->match.source = rules_filter_source(r->filter, rule->ns->name);
+	r->match.author = author_of(rule);
+	if (r->fn == NULL)
+		return CALLBACK_ABORT;
+	if (!remember(r, rule)) {
+		r->nomem = true;
+		return CALLBACK_ERROR;
+	}
+	r->fn(r->arg, &r->match);
+	return CALLBACK_CONTINUE;
 }
+
+/* ---- opening ------------------------------------------------------------------- */
 
 enum err
 rules_open(struct span masked, struct rules **out, struct errinfo *ei)
 {
-	struct stream stream = { masked, 0 };
-	YR_STREAM s = { .user_data = &stream, .read = read_stream };
 	struct rules *r = calloc(1, sizeof(*r));
+	enum err e;
 
 	if (r == NULL)
 		return err_set(ei, ERR_NOMEM, "YARA rules");
+	r->masked = masked;
 	r->ready = yr_initialize() == ERROR_SUCCESS;
-	if (!r->ready || yr_rules_load_stream(&s, &r->rules) != ERROR_SUCCESS ||
-	    yr_scanner_create(r->rules, &r->scanner) != ERROR_SUCCESS) {
-		rules_close(r);
-		return err_set(
-		    ei, ERR_CORRUPT, "YARA rules of the set do not load");
+	e = rules_filter_open(masked, &r->filter, ei);
+	if (e == OK) {
+		r->leaves = calloc(
+		    rules_filter_leaves(r->filter) + 1, sizeof(*r->leaves));
+		if (r->leaves == NULL || !r->ready)
+			e = err_set(ei, ERR_NOMEM, "YARA rules");
 	}
-	yr_scanner_set_callback(r->scanner, on_message, r);
-	/* Without its signal handlers: a worker that faults shall die. */
-	yr_scanner_set_flags(r->scanner,
-	    SCAN_FLAGS_FAST_MODE | SCAN_FLAGS_NO_TRYCATCH |
-		SCAN_FLAGS_REPORT_RULES_MATCHING);
+	if (e != OK) {
+		rules_close(r);
+		return e;
+	}
 	*out = r;
 	return OK;
+}
+
+static void
+leaf_close(struct leaf *l)
+{
+	if (l->scanner != NULL)
+		yr_scanner_destroy(l->scanner);
+	if (l->rules != NULL)
+		(void)yr_rules_destroy(l->rules);
+	*l = (struct leaf){ NULL, NULL };
 }
 
 void
@@ -74,33 +153,115 @@ rules_close(struct rules *r)
 {
 	if (r == NULL)
 		return;
-	if (r->scanner != NULL)
-		yr_scanner_destroy(r->scanner);
-	if (r->rules != NULL)
-		(void)yr_rules_destroy(r->rules);
+	for (size_t i = 0;
+	     r->leaves != NULL && i < rules_filter_leaves(r->filter); i++)
+		leaf_close(&r->leaves[i]);
+	free(r->leaves);
+	free((void *)r->told);
+	rules_filter_close(r->filter);
 	if (r->ready)
 		(void)yr_finalize();
 	free(r);
 }
 
-enum rules_result
-rules_scan(struct rules *r, struct span bytes, int seconds, const char **name,
-    const char **source)
+static int
+leaf_load(struct rules *r, size_t number)
 {
+	struct rules_region at = rules_filter_leaf(r->filter, number);
+	struct stream stream = { r->masked, at.at, at.at + at.size };
+	YR_STREAM s = { .user_data = &stream, .read = read_stream };
+	struct leaf *l = &r->leaves[number];
 	int e;
 
-	r->found = NULL;
-	yr_scanner_set_timeout(r->scanner, seconds > 0 ? seconds : 1);
-	e = yr_scanner_scan_mem(
-	    r->scanner, (const uint8_t *)bytes.ptr, bytes.len);
-	if (r->found != NULL) {
-		*name = r->found->identifier;
-		*source = r->found->ns->name;
-		return RULES_FOUND;
+	if (l->scanner != NULL)
+		return ERROR_SUCCESS;
+	e = yr_rules_load_stream(&s, &l->rules);
+	if (e == ERROR_SUCCESS)
+		e = yr_scanner_create(l->rules, &l->scanner);
+	if (e != ERROR_SUCCESS) {
+		leaf_close(l);
+		return e;
 	}
+	yr_scanner_set_callback(l->scanner, on_message, r);
+	/* Without its signal handlers: a worker that faults shall die. */
+	yr_scanner_set_flags(l->scanner,
+	    SCAN_FLAGS_FAST_MODE | SCAN_FLAGS_NO_TRYCATCH |
+		SCAN_FLAGS_REPORT_RULES_MATCHING);
+	return ERROR_SUCCESS;
+}
+
+/* ---- scanning ------------------------------------------------------------------- */
+
+static enum rules_result
+result_of(int e)
+{
 	if (e == ERROR_SUCCESS)
 		return RULES_NONE;
 	if (e == ERROR_SCAN_TIMEOUT)
 		return RULES_TIME;
 	return e == ERROR_INSUFFICIENT_MEMORY ? RULES_MEMORY : RULES_FAILED;
+}
+
+static enum rules_result
+leaf_scan(struct rules *r, size_t number, struct span bytes, int64_t end_ns)
+{
+	int64_t left = end_ns - clock_mono_ns(&clock_system);
+	YR_SCANNER *scanner;
+	int e = leaf_load(r, number);
+
+	if (e != ERROR_SUCCESS)
+		return result_of(e);
+	if (left <= 0)
+		return RULES_TIME;
+	scanner = r->leaves[number].scanner;
+	yr_scanner_set_timeout(scanner, (int)(left / 1000000000) + 1);
+	e = yr_scanner_scan_mem(scanner, (const uint8_t *)bytes.ptr, bytes.len);
+	if (r->nomem)
+		return RULES_MEMORY;
+	return r->fn == NULL && r->found ? RULES_FOUND : result_of(e);
+}
+
+/* One leaf that fails does not keep the others from being looked at. */
+static enum rules_result
+scan(struct rules *r, struct span bytes, int seconds)
+{
+	int64_t end_ns = clock_mono_ns(&clock_system) +
+	    (int64_t)(seconds > 0 ? seconds : 1) * 1000000000;
+	enum rules_result worst = RULES_NONE, one;
+	const uint32_t *leaves;
+	size_t count;
+
+	r->found = r->nomem = false;
+	r->told_count = 0;
+	leaves = rules_filter_scan(r->filter, bytes, &count);
+	for (size_t i = 0; i < count; i++) {
+		one = leaf_scan(r, leaves[i], bytes, end_ns);
+		if (one == RULES_FOUND)
+			return one;
+		if (worst == RULES_NONE)
+			worst = one;
+	}
+	return worst == RULES_NONE && r->found ? RULES_FOUND : worst;
+}
+
+enum rules_result
+rules_scan(
+    struct rules *r, struct span bytes, int seconds, struct rules_match *m)
+{
+	enum rules_result e;
+
+	r->fn = NULL;
+	e = scan(r, bytes, seconds);
+	if (e == RULES_FOUND)
+		*m = r->match;
+	return e;
+}
+
+enum rules_result
+rules_scan_all(struct rules *r, struct span bytes, int seconds,
+    rules_match_fn *fn, void *arg)
+{
+	r->fn = fn;
+	r->arg = arg;
+	return scan(r, bytes, seconds);
 }

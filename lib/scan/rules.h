@@ -3,11 +3,12 @@
 
 #include "base/span.h"
 
-/* YARA rules at scan time, as rules_build.c compiled them and the set holds
- * them (masked).  libyara trusts
- * its stream: it is read only after the digest of the whole set was right,
- * and only inside a worker. */
-struct rules; /* one thread at a time */
+/* YARA rules at scan time, as rules_group.c compiled them and the set holds
+ * them (masked).  A filter of ours (rules_filter.h) says which rules could
+ * match at all; only those are given to libyara, loaded when they are first
+ * needed.  libyara trusts its streams: they are read only after the digest
+ * of the whole set was right, and only inside a worker. */
+struct rules; /* one thread at a time; borrows what it was opened with */
 
 enum rules_result {
 	RULES_NONE,
@@ -17,11 +18,23 @@ enum rules_result {
 	RULES_FAILED /* libyara gave up on these bytes */
 };
 
+/* All of it belongs to the rules. */
+struct rules_match {
+	const char *name;
+	const char *source; /* the rule's file */
+	const char *author; /* its meta of that name, or "" */
+};
+
 enum err
 rules_open(struct span masked, struct rules **out, struct errinfo *ei) MUST_USE;
 void rules_close(struct rules *r); /* accepts NULL */
-/* On RULES_FOUND *name and *source (the rule's file) belong to `r`. */
-enum rules_result rules_scan(struct rules *r, struct span bytes, int seconds,
-    const char **name, const char **source);
+/* Ends at the first match, which on RULES_FOUND is in *m. */
+enum rules_result rules_scan(
+    struct rules *r, struct span bytes, int seconds, struct rules_match *m);
+/* Tells all matches, in no order, each once.  RULES_FOUND when there was one
+ * and nothing failed. */
+typedef void rules_match_fn(void *arg, const struct rules_match *m);
+enum rules_result rules_scan_all(struct rules *r, struct span bytes,
+    int seconds, rules_match_fn *fn, void *arg);
 
 #endif

@@ -1,83 +1,410 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <yara.h>
-
+#include "base/clock.h"
 #include "scan/build_int.h"
+#include "scan/rules_compile.h"
+#include "scan/rules_text.h"
 
-/* The variables that public rule sets expect; a pool scans open files and
- * knows no names, so they are empty. */
-static const char *const externals[] = { "filename", "filepath", "extension",
-	"filetype", "owner" };
+/* A file of YARA rules, without those that are bad.  libyara cannot go on
+ * behind an error, but it names several at once: what they stand in is
+ * blanked out, and the rest is tried again. */
 
-struct complaint {
-	int line; /* of the first error */
-	char reason[ERRMSG_MAX];
+#define ROUNDS_MAX  256u
+#define SECONDS_MAX 60 /* of all rounds of a file */
+
+struct attempt {
+	struct scan_builder *b;
+	char *text;
+	struct rule_source source;
+	bool *dropped;  /* for each item of this round */
+	bool hopeless;  /* nothing of the file can be used */
+	bool whole;     /* libyara and we read it otherwise */
+	uint64_t rules; /* that are left */
 };
 
 static void
-on_complaint(int level, const char *file, int line, const YR_RULE *rule,
-    const char *message, void *arg)
+problem(struct attempt *a, const struct rule_item *item, size_t line,
+    const char *what, const char *which)
 {
-	struct complaint *c = arg;
+	char reason[ERRMSG_MAX];
 
-	(void)file;
-	(void)rule;
-	if (level != YARA_ERROR_LEVEL_ERROR || c->reason[0] != '\0')
-		return;
-	c->line = line;
-	(void)snprintf(c->reason, sizeof(c->reason), "%s", message);
+	if (item->kind == RULE_I_RULE)
+		(void)snprintf(reason, sizeof(reason),
+		    "rule " SPAN_FMT ": %s%s", SPAN_ARG(item->name), what,
+		    which);
+	else
+		(void)snprintf(reason, sizeof(reason), "%s%s", what, which);
+	build_problem(a->b, line == 0 ? item->line : line, reason);
 }
 
-static YR_COMPILER *
-compiler_new(struct complaint *c)
-{
-	YR_COMPILER *yc = NULL;
+/* ---- dropping ------------------------------------------------------------------- */
 
-	if (yr_compiler_create(&yc) != ERROR_SUCCESS)
-		return NULL;
-	yr_compiler_set_callback(yc, on_complaint, c);
-	yr_compiler_set_include_callback(yc, NULL, NULL, NULL);
-	for (size_t i = 0; i < COUNT(externals); i++)
-		if (yr_compiler_define_string_variable(yc, externals[i], "") !=
-		    ERROR_SUCCESS) {
-			yr_compiler_destroy(yc);
-			return NULL;
+static void
+blank(struct attempt *a, const struct rule_item *item)
+{
+	char *from = a->text + (item->text.ptr - a->source.text.ptr);
+
+	for (size_t i = 0; i < item->text.len; i++)
+		if (from[i] != '\n')
+			from[i] = ' ';
+}
+
+static bool
+lives(const struct attempt *a, size_t i)
+{
+	return rule_items(&a->source)[i].kind == RULE_I_RULE && !a->dropped[i];
+}
+
+static bool
+another_has_the_name(const struct attempt *a, size_t dropped)
+{
+	const struct rule_item *items = rule_items(&a->source);
+
+	for (size_t i = 0; i < rule_items_count(&a->source); i++)
+		if (i != dropped && lives(a, i) &&
+		    span_eq(items[i].name, items[dropped].name))
+			return true;
+	return false;
+}
+
+/* The names of rules that are gone, by open addressing. */
+struct gone {
+	struct span *names;
+	size_t slots; /* a power of two, at least twice the names */
+};
+
+static struct span *
+gone_find(const struct gone *g, struct span name)
+{
+	size_t h = 5381;
+
+	for (size_t i = 0; i < name.len; i++)
+		h = h * 33 + (unsigned char)name.ptr[i];
+	for (;; h++) {
+		struct span *at = &g->names[h & (g->slots - 1)];
+
+		if (at->ptr == NULL || span_eq(*at, name))
+			return at;
+	}
+}
+
+/* One that is gone of those that "prefix*" means, or NULL. */
+static const struct span *
+gone_prefix(const struct gone *g, struct span prefix)
+{
+	for (size_t i = 0; i < g->slots; i++)
+		if (g->names[i].ptr != NULL && prefix.len <= g->names[i].len &&
+		    memcmp(g->names[i].ptr, prefix.ptr, prefix.len) == 0)
+			return &g->names[i];
+	return NULL;
+}
+
+/* The rule that is gone and that the condition asks for, or NULL. */
+static const struct span *
+asks_for(const struct gone *g, const struct rule_item *item)
+{
+	struct rule_lexer l = { item->condition, 0, 1 };
+	struct rule_token t = rule_lexer_next(&l), before;
+
+	while (t.kind != RULE_END && t.kind != RULE_BAD) {
+		const struct span *at = NULL;
+
+		before = t;
+		t = rule_lexer_next(&l);
+		if (before.kind != RULE_WORD)
+			continue;
+		at = span_is(t.text, "*") ? gone_prefix(g, before.text)
+					  : gone_find(g, before.text);
+		if (at != NULL && at->ptr != NULL)
+			return at;
+	}
+	return NULL;
+}
+
+static void
+drop_dependent(
+    struct attempt *a, const struct rule_item *item, struct span needed)
+{
+	char which[SCAN_NAME_MAX];
+
+	(void)snprintf(which, sizeof(which), SPAN_FMT, SPAN_ARG(needed));
+	problem(a, item, 0, "needs a rule that is left out: ", which);
+}
+
+/* What asks for a rule that is not there any more must go as well: without
+ * it, it would mean something else.  Rules ask for earlier ones only, so one
+ * pass finds all. */
+static void
+drop_dependents(struct attempt *a, struct gone *g)
+{
+	const struct rule_item *items = rule_items(&a->source);
+	const struct span *needed;
+
+	for (size_t i = 0; i < rule_items_count(&a->source); i++) {
+		needed = lives(a, i) ? asks_for(g, &items[i]) : NULL;
+		if (needed != NULL) {
+			a->dropped[i] = true;
+			drop_dependent(a, &items[i], *needed);
 		}
-	return yc;
+		if (a->dropped[i] && items[i].kind == RULE_I_RULE &&
+		    !another_has_the_name(a, i))
+			*gone_find(g, items[i].name) = items[i].name;
+	}
 }
 
-/* Compile one file alone: libyara cannot go on after an error. */
-static enum err
-try_compile(
-    const char *text, struct complaint *c, uint64_t *count, struct errinfo *ei)
+/* A global rule restricts all of its file, which without it would find too
+ * much. */
+static void
+drop_governed(struct attempt *a)
 {
-	YR_COMPILER *yc = compiler_new(c);
+	const struct rule_item *items = rule_items(&a->source), *global = NULL;
+	size_t n = rule_items_count(&a->source);
+
+	for (size_t i = 0; i < n; i++)
+		if (a->dropped[i] && items[i].kind == RULE_I_RULE &&
+		    items[i].global)
+			global = &items[i];
+	for (size_t i = 0; i < n && global != NULL; i++)
+		if (lives(a, i)) {
+			a->dropped[i] = true;
+			drop_dependent(a, &items[i], global->name);
+		}
+}
+
+/* Blanks out what was dropped, and what depends on it. */
+static void
+drop(struct attempt *a)
+{
+	size_t n = rule_items_count(&a->source);
+	struct gone g = { .slots = 4 };
+
+	while (g.slots < 2 * n + 2)
+		g.slots *= 2;
+	g.names = calloc(g.slots, sizeof(*g.names));
+	if (g.names == NULL) {
+		a->hopeless = true;
+		return;
+	}
+	drop_dependents(a, &g);
+	drop_governed(a);
+	for (size_t i = 0; i < n; i++)
+		if (a->dropped[i])
+			blank(a, &rule_items(&a->source)[i]);
+	free(g.names);
+}
+
+/* ---- blame ----------------------------------------------------------------------- */
+
+/* What cannot be read, and includes, which a set has not. */
+static bool
+drop_unreadable(struct attempt *a)
+{
+	const struct rule_item *items = rule_items(&a->source);
+	bool any = false;
+
+	for (size_t i = 0; i < rule_items_count(&a->source); i++) {
+		if (items[i].kind == RULE_I_BROKEN)
+			problem(a, &items[i], 0, "syntax error", "");
+		else if (items[i].kind == RULE_I_INCLUDE)
+			problem(
+			    a, &items[i], 0, "include is not supported", "");
+		else
+			continue;
+		a->dropped[i] = any = true;
+	}
+	return any;
+}
+
+/* The item that a complaint is about: on its line, and of the name that
+ * libyara gives if several are; or the number of items. */
+static size_t
+culprit(const struct attempt *a, const struct complaint *c)
+{
+	const struct rule_item *items = rule_items(&a->source);
+	size_t n = rule_items_count(&a->source), found = n;
+
+	for (size_t i = 0; i < n; i++) {
+		if (c->line < items[i].line || c->line > items[i].last_line)
+			continue;
+		found = i;
+		if (span_is(items[i].name, c->rule))
+			break;
+	}
+	return found;
+}
+
+/* False: an error that is about nothing in particular. */
+static bool
+drop_blamed(struct attempt *a, const struct complaints *c)
+{
+	const struct complaint *list =
+	    (const struct complaint *)(const void *)c->list.ptr;
+	bool any = false;
+
+	for (size_t i = 0; i < c->list.len / sizeof(*list); i++) {
+		size_t at;
+
+		if (!list[i].error)
+			continue;
+		at = culprit(a, &list[i]);
+		if (at == rule_items_count(&a->source))
+			continue;
+		any = true;
+		if (a->dropped[at])
+			continue;
+		a->dropped[at] = true;
+		problem(a, &rule_items(&a->source)[at], list[i].line,
+		    list[i].reason, "");
+	}
+	return any;
+}
+
+/* ---- rounds ------------------------------------------------------------------------ */
+
+static void
+give_up(struct attempt *a, const struct complaints *c)
+{
+	const struct complaint *list =
+	    (const struct complaint *)(const void *)c->list.ptr;
+	size_t i = 0, n = c->list.len / sizeof(*list);
+
+	while (i < n && !list[i].error)
+		i++;
+	a->hopeless = true;
+	build_problem(a->b, i < n && list[i].line > 0 ? list[i].line : 1,
+	    i < n ? list[i].reason : "libyara refuses it without a reason");
+}
+
+/* The rules that libyara has compiled are those that we see. */
+static bool
+same_rules(const struct attempt *a, YR_RULES *rules)
+{
+	const struct rule_item *items = rule_items(&a->source);
+	size_t at = 0, n = rule_items_count(&a->source);
+	const YR_RULE *rule;
+
+	yr_rules_foreach(rules, rule)
+	{
+		while (at < n && items[at].kind != RULE_I_RULE)
+			at++;
+		if (at == n || !span_is(items[at].name, rule->identifier))
+			return false;
+		at++;
+	}
+	while (at < n && items[at].kind != RULE_I_RULE)
+		at++;
+	return at == n;
+}
+
+/* Strings that libyara finds slow are named, and stay. */
+static void
+remarks(struct attempt *a, const struct complaints *c)
+{
+	const struct complaint *list =
+	    (const struct complaint *)(const void *)c->list.ptr;
+	char reason[2 * COMPLAINT_MAX];
+
+	for (size_t i = 0; i < c->list.len / sizeof(*list); i++) {
+		struct scan_problem p = { a->b->file, list[i].line, reason };
+
+		if (list[i].error || a->b->problem == NULL)
+			continue;
+		if (p.line == 0)
+			p.line = 1;
+		(void)snprintf(reason, sizeof(reason), "warning: rule %s: %s",
+		    list[i].rule, list[i].reason);
+		a->b->problem(a->b->arg, &p);
+	}
+}
+
+/* OK with *again: something was dropped. */
+static enum err
+compile(struct attempt *a, bool *again, struct errinfo *ei)
+{
+	struct complaints c;
+	YR_COMPILER *yc;
 	YR_RULES *rules = NULL;
 	const YR_RULE *rule;
 	enum err e = OK;
 
-	if (yc == NULL)
-		return err_set(ei, ERR_NOMEM, "YARA compiler");
-	if (yr_compiler_add_string(yc, text, NULL) == 0 &&
-	    yr_compiler_get_rules(yc, &rules) != ERROR_SUCCESS)
+	complaints_init(&c);
+	yc = rules_compiler_new(&c);
+	if (yc == NULL) {
+		e = err_set(ei, ERR_NOMEM, "YARA compiler");
+	} else if (yr_compiler_add_string(yc, a->text, NULL) != 0) {
+		*again = drop_blamed(a, &c);
+		if (!*again)
+			give_up(a, &c);
+	} else if (yr_compiler_get_rules(yc, &rules) != ERROR_SUCCESS) {
 		e = err_set(ei, ERR_NOMEM, "YARA rules");
-	if (rules != NULL) {
-		yr_rules_foreach(rules, rule)++ *count;
+	} else {
+		a->whole = !same_rules(a, rules);
+		a->rules = 0;
+		yr_rules_foreach(rules, rule) a->rules++;
+		remarks(a, &c);
 		(void)yr_rules_destroy(rules);
-	} else if (e == OK && c->reason[0] == '\0') {
-		(void)snprintf(c->reason, sizeof(c->reason),
-		    "libyara refuses it without a reason");
 	}
-	yr_compiler_destroy(yc);
+	if (yc != NULL)
+		yr_compiler_destroy(yc);
+	complaints_free(&c);
+	return e;
+}
+
+/* Parse, compile, drop what is to blame. */
+static enum err
+one_round(struct attempt *a, bool *again, struct errinfo *ei)
+{
+	enum err e = rule_source_parse(span_of(a->text), &a->source, ei);
+
+	*again = false;
+	if (e == OK) {
+		a->dropped = calloc(
+		    rule_items_count(&a->source) + 1, sizeof(*a->dropped));
+		if (a->dropped == NULL)
+			e = err_set(ei, ERR_NOMEM, "YARA rules");
+	}
+	if (e == OK) {
+		*again = drop_unreadable(a);
+		if (!*again)
+			e = compile(a, again, ei);
+	}
+	if (e == OK && *again)
+		drop(a);
+	free(a->dropped);
+	a->dropped = NULL;
+	rule_source_free(&a->source);
 	return e;
 }
 
 static enum err
-/* NOLINTNEXTLINE(readability-non-const-parameter): b->rules owns it now */
-keep(struct scan_builder *b, char *text, size_t len, struct errinfo *ei)
+try_rounds(struct attempt *a, struct errinfo *ei)
 {
-	struct rule_file r = { strdup(build_source_text(b)), text };
+	int64_t end =
+	    clock_mono_ns(&clock_system) + (int64_t)SECONDS_MAX * 1000000000;
+	size_t rounds = 0;
+	bool again = true;
+	enum err e = OK;
+
+	while (e == OK && again && !a->hopeless) {
+		if (rounds++ == ROUNDS_MAX ||
+		    clock_mono_ns(&clock_system) > end) {
+			a->hopeless = true;
+			build_problem(a->b, 1, "too many bad rules");
+			break;
+		}
+		e = one_round(a, &again, ei);
+	}
+	return e;
+}
+
+static enum err
+keep(struct attempt *a, struct errinfo *ei)
+{
+	struct scan_builder *b = a->b;
+	size_t len = strlen(a->text);
+	struct rule_file r = { strdup(build_source_text(b)), a->text,
+		a->whole };
 
 	if (r.name == NULL || len > RULES_TEXT_MAX - b->rules_size) {
 		free(r.name);
@@ -85,95 +412,36 @@ keep(struct scan_builder *b, char *text, size_t len, struct errinfo *ei)
 		    "%s: YARA rules of more than %u bytes", b->file,
 		    RULES_TEXT_MAX);
 	}
-	b->rules_size += len;
 	buf_add(&b->rules, &r, sizeof(r));
-	if (!b->rules.full)
-		return OK;
-	free(r.name);
-	return err_set(ei, ERR_NOMEM, "YARA rules");
+	if (b->rules.full) {
+		free(r.name);
+		return err_set(ei, ERR_NOMEM, "YARA rules");
+	}
+	b->rules_size += len;
+	b->counts.yara += a->rules;
+	a->text = NULL; /* b->rules owns it now */
+	return OK;
 }
 
 enum err
 build_rules_add(struct scan_builder *b, struct span text, struct errinfo *ei)
 {
-	struct complaint c = { 0 };
-	uint64_t count = 0;
-	char *copy;
+	struct attempt a = { .b = b };
 	enum err e;
 
 	if (text.len > 0 && memchr(text.ptr, '\0', text.len) != NULL) {
 		build_problem(b, 1, "not text: holds a zero byte");
 		return OK;
 	}
-	copy = strndup(text.len == 0 ? "" : text.ptr, text.len);
-	if (copy == NULL || yr_initialize() != ERROR_SUCCESS) {
-		free(copy);
+	a.text = strndup(text.len == 0 ? "" : text.ptr, text.len);
+	if (a.text == NULL || yr_initialize() != ERROR_SUCCESS) {
+		free(a.text);
 		return err_set(ei, ERR_NOMEM, "%s: YARA rules", b->file);
 	}
-	e = try_compile(copy, &c, &count, ei);
+	e = try_rounds(&a, ei);
 	(void)yr_finalize();
-	if (e == OK && c.reason[0] != '\0')
-		build_problem(b, c.line < 1 ? 1 : (size_t)c.line, c.reason);
-	else if (e == OK)
-		e = keep(b, copy, text.len, ei);
-	if (e != OK || c.reason[0] != '\0') {
-		free(copy);
-		return e;
-	}
-	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): keep() has taken it */
-	b->counts.yara += count;
-	return OK;
-}
-
-static size_t
-write_stream(const void *ptr, size_t size, size_t count, void *arg)
-{
-	struct buf *out = arg;
-
-	buf_add(out, ptr, size * count);
-	return out->full ? 0 : count;
-}
-
-static enum err
-compile_all(struct scan_builder *b, YR_COMPILER *yc, struct complaint *c,
-    struct buf *out, struct errinfo *ei)
-{
-	const struct rule_file *r =
-	    (const struct rule_file *)(void *)b->rules.ptr;
-	YR_STREAM stream = { .user_data = out, .write = write_stream };
-	YR_RULES *rules = NULL;
-	int failed;
-
-	for (size_t i = 0; i < b->rules.len / sizeof(*r); i++)
-		if (yr_compiler_add_string(yc, r[i].text, r[i].name) != 0)
-			return err_set(ei, ERR_SYNTAX, "%s:%d: %s", r[i].name,
-			    c->line, c->reason);
-	if (yr_compiler_get_rules(yc, &rules) != ERROR_SUCCESS)
-		return err_set(ei, ERR_NOMEM, "YARA rules");
-	failed = yr_rules_save_stream(rules, &stream);
-	(void)yr_rules_destroy(rules);
-	return failed == ERROR_SUCCESS
-	    ? OK
-	    : err_set(
-		  ei, ERR_LIMIT, "YARA rules of more than %zu bytes", out->max);
-}
-
-enum err
-build_rules_save(struct scan_builder *b, struct buf *out, struct errinfo *ei)
-{
-	struct complaint c = { 0 };
-	YR_COMPILER *yc;
-	enum err e;
-
-	if (b->rules.len == 0)
-		return OK;
-	if (yr_initialize() != ERROR_SUCCESS)
-		return err_set(ei, ERR_NOMEM, "YARA");
-	yc = compiler_new(&c);
-	e = yc == NULL ? err_set(ei, ERR_NOMEM, "YARA compiler")
-		       : compile_all(b, yc, &c, out, ei);
-	if (yc != NULL)
-		yr_compiler_destroy(yc);
-	(void)yr_finalize();
+	if (e == OK && !a.hopeless && a.rules > 0)
+		e = keep(&a, ei);
+	free(a.text);
 	return e;
 }

@@ -4,31 +4,57 @@
 
 /* ---- regular expressions -------------------------------------------------------------- */
 
+/* What an expression is matched against, and where it may begin there. */
+struct subject {
+	struct span bytes; /* from the offset on: ^ is there */
+	size_t from;       /* where the offset is in the object */
+	size_t last;       /* the last place, counted from it */
+};
+
+/* An offset alone means: right there.  With a shift: up to that far behind.
+ * REGEX_ROLLING: anywhere behind; REGEX_ENCOMPASS: all of it within the
+ * shift. */
+static bool
+find_subject(const struct match_object *o, const struct sig_place *place,
+    unsigned flags, struct subject *out)
+{
+	struct pattern_range range;
+
+	if (!place_range(o, place, &range) || range.from > o->bytes.len)
+		return false;
+	*out = (struct subject){ span_from(o->bytes, range.from), range.from,
+		range.to - range.from };
+	if (place->from == FROM_ANY)
+		return true;
+	if ((flags & REGEX_ENCOMPASS) != 0 && place->shift > 0 &&
+	    place->shift < out->bytes.len)
+		out->bytes.len = place->shift;
+	if ((flags & REGEX_ENCOMPASS) != 0 ||
+	    ((flags & REGEX_ROLLING) != 0 && place->shift == 0))
+		out->last = out->bytes.len;
+	return true;
+}
+
 static void
 count_regex(struct evaluation *v, const struct regex *r, unsigned flags,
     const struct sig_place *place, uint32_t most, struct sub_matches *to)
 {
-	struct span subject = v->object->bytes;
-	struct pattern_range range = { 0, subject.len };
-	bool anchored = place->from != FROM_ANY &&
-	    (flags & (REGEX_ROLLING | REGEX_ENCOMPASS)) == 0;
-	size_t start, end, from;
+	struct subject s;
+	size_t start, end, from = 0;
 
-	if (!place_range(v->object, place, &range) || range.from > subject.len)
+	if (!find_subject(v->object, place, flags, &s))
 		return;
-	if ((flags & REGEX_ENCOMPASS) != 0 && range.to < subject.len)
-		subject.len = range.to;
-	from = range.from;
-	while (from <= subject.len &&
-	    regex_find(v->regexes, r, subject, from, anchored, &start, &end) ==
-		REGEX_FOUND) {
+	while (from <= s.bytes.len && from <= s.last &&
+	    regex_find(v->regexes, r, s.bytes, from, s.last == 0, &start,
+		&end) == REGEX_FOUND &&
+	    start <= s.last) {
 		pattern_work(v->pattern, 1024 + (end - from) * 8);
-		if (!sub_add(to, start, most) || (flags & REGEX_GLOBAL) == 0 ||
-		    v->pattern->late)
+		if (!sub_add(to, s.from + start, most) ||
+		    (flags & REGEX_GLOBAL) == 0 || v->pattern->late)
 			return;
 		from = end > start ? end : end + 1;
 	}
-	pattern_work(v->pattern, (subject.len - from) * 8);
+	pattern_work(v->pattern, s.bytes.len * 8);
 }
 
 void
@@ -53,40 +79,63 @@ sub_pcre(struct evaluation *v, uint32_t sub, struct reader *r, uint32_t most,
 /* ---- comparisons of bytes ---------------------------------------------------------------- */
 
 struct number_form {
-	char base, order;
+	char base, order; /* order 0: not said */
 	bool exact;
 	size_t count;
 };
 
-static bool
-parse_text(struct span s, const struct number_form *f, int64_t *out)
+static int
+digit_of(char c)
 {
-	bool hex = f->base == 'h';
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
+}
+
+/* As strtol(3): blanks, a sign, perhaps 0x, digits; what follows is let be,
+ * unless all must be digits. */
+static bool
+parse_text(struct span s, bool hex, const struct number_form *f, int64_t *out)
+{
+	bool negative = false;
 	uint64_t n = 0;
 	size_t digits = 0;
 
-	while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t'))
+	while (!f->exact && s.len > 0 &&
+	    (s.ptr[0] == ' ' || (s.ptr[0] >= '\t' && s.ptr[0] <= '\r')))
 		s = span_from(s, 1);
+	if (s.len > 0 && (s.ptr[0] == '-' || s.ptr[0] == '+')) {
+		negative = s.ptr[0] == '-';
+		s = span_from(s, 1);
+	}
 	if (s.len > 2 && f->base != 'd' && s.ptr[0] == '0' &&
-	    (s.ptr[1] == 'x' || s.ptr[1] == 'X')) {
+	    (s.ptr[1] | 0x20) == 'x') {
 		s = span_from(s, 2);
 		hex = true;
 	}
 	for (; digits < s.len; digits++) {
-		int d = s.ptr[digits] >= '0' && s.ptr[digits] <= '9'
-		    ? s.ptr[digits] - '0'
-		    : (s.ptr[digits] | 0x20) >= 'a' &&
-			(s.ptr[digits] | 0x20) <= 'f'
-		    ? (s.ptr[digits] | 0x20) - 'a' + 10
-		    : 16;
+		int d = digit_of(s.ptr[digits]);
 
-		if (d >= (hex ? 16 : 10) ||
-		    __builtin_mul_overflow(n, hex ? 16u : 10u, &n) ||
-		    __builtin_add_overflow(n, (uint64_t)d, &n))
+		if (d >= (hex ? 16 : 10))
 			break;
+		n = n * (hex ? 16u : 10u) + (uint64_t)d;
 	}
-	*out = (int64_t)n;
-	return digits > 0 && (!f->exact || digits == s.len);
+	*out = negative ? (int64_t)(0 - n) : (int64_t)n;
+	return !f->exact || digits == s.len;
+}
+
+/* Hex digits of a little-endian number, the lowest byte first. */
+static bool
+parse_swapped(struct span s, const struct number_form *f, int64_t *out)
+{
+	char text[64];
+
+	if (s.len > sizeof(text) || s.len % 2 != 0)
+		return false;
+	for (size_t i = 0; i < s.len; i += 2)
+		memcpy(text + i, s.ptr + s.len - 2 - i, 2);
+	return parse_text((struct span){ text, s.len }, true, f, out);
 }
 
 static bool
@@ -94,13 +143,27 @@ parse_binary(struct span s, const struct number_form *f, int64_t *out)
 {
 	uint64_t n = 0;
 
-	if (s.len > 8)
+	if (s.len > 8 || (s.len & (s.len - 1)) != 0)
 		return false;
 	for (size_t i = 0; i < s.len; i++)
 		n = n << 8 |
 		    (unsigned char)s.ptr[f->order == 'l' ? s.len - 1 - i : i];
 	*out = (int64_t)n;
 	return true;
+}
+
+static bool
+parse_value(struct span s, const struct number_form *f, int64_t *out)
+{
+	if (f->base == 'd')
+		return parse_text(s, false, f, out);
+	if (f->order == '\0')
+		return false;
+	if (f->base == 'i')
+		return parse_binary(s, f, out);
+	if (f->order == 'l' && f->base == 'h')
+		return parse_swapped(s, f, out);
+	return parse_text(s, f->base == 'h', f, out);
 }
 
 static bool
@@ -116,6 +179,8 @@ compare_next(struct reader *r, int64_t value)
 	return sign == CMP_MORE ? value > n : value < n;
 }
 
+/* The bytes stand at a distance from where the last match of another sub
+ * begins, and never at the object's very start. */
 void
 sub_bytes(struct evaluation *v, uint32_t sub, struct reader *r, uint32_t most,
     struct sub_matches *to)
@@ -136,15 +201,13 @@ sub_bytes(struct evaluation *v, uint32_t sub, struct reader *r, uint32_t most,
 	comparisons = read_number(r, 2);
 	if (r->bad || other >= sub)
 		return;
-	m = sub_count(v, other, 1);
-	if (m->count == 0 || (back && m->first < offset))
+	m = sub_count(v, other, UINT32_MAX);
+	if (m->count == 0 || (back && m->last < offset))
 		return;
-	at = back ? m->first - offset : m->first + offset;
-	if (at > s.len || f.count > s.len - at)
+	at = back ? m->last - offset : m->last + offset;
+	if (at == 0 || at > s.len || f.count > s.len - at)
 		return;
-	s = (struct span){ s.ptr + at, f.count };
-	ok = f.base == 'i' ? parse_binary(s, &f, &value)
-			   : parse_text(s, &f, &value);
+	ok = parse_value((struct span){ s.ptr + at, f.count }, &f, &value);
 	for (uint64_t i = 0; i < comparisons; i++)
 		ok = compare_next(r, value) && ok;
 	if (ok)

@@ -48,22 +48,25 @@ modules_of_libyara_can_be_used(void **state)
 }
 
 static void
-a_file_that_does_not_compile_is_skipped_whole(void **state)
+a_rule_that_does_not_compile_is_skipped(void **state)
 {
 	static const struct {
 		const char *name, *text;
 		size_t line;
+		uint64_t kept; /* rules of the file that are good */
 	} cases[] = {
 		{ "no condition",
-		    "rule A { condition: true }\nrule B { condition: }\n", 2 },
+		    "rule A { condition: false }\nrule B { condition: }\n", 2,
+		    1 },
 		{ "include",
-		    "include \"other.yar\"\nrule A { condition: true }\n", 1 },
+		    "include \"other.yar\"\nrule A { condition: false }\n", 1,
+		    1 },
 		{ "unknown module", "import \"nosuch\"\n", 1 },
 		{ "unknown variable", "\n\nrule A { condition: nothing }\n",
 		    3 },
 		{ "name used twice",
-		    "rule A { condition: true }\nrule A { condition: true }\n",
-		    2 },
+		    "rule A { condition: false }\nrule A { condition: true }\n",
+		    2, 1 },
 		{ "bad expression",
 		    "rule A { strings: $a = /(/ condition: $a }\n", 1 },
 	};
@@ -83,7 +86,7 @@ a_file_that_does_not_compile_is_skipped_whole(void **state)
 		assert_int_equal(f.problems, 1);
 		assert_int_equal(f.problem_line, cases[i].line);
 		assert_string_not_equal(f.problem, "");
-		assert_int_equal(f.counts.yara, 2);
+		assert_int_equal(f.counts.yara, 2 + cases[i].kept);
 		assert_int_equal(f.counts.skipped, 1);
 		assert_string_equal(
 		    fixture_scan(&f, SPAN("a nasty worm")), "YARA.Worm");
@@ -146,7 +149,7 @@ main(void)
 		cmocka_unit_test(a_rule_is_found_by_its_name),
 		cmocka_unit_test(the_usual_variables_exist_and_are_empty),
 		cmocka_unit_test(modules_of_libyara_can_be_used),
-		cmocka_unit_test(a_file_that_does_not_compile_is_skipped_whole),
+		cmocka_unit_test(a_rule_that_does_not_compile_is_skipped),
 		cmocka_unit_test(files_may_use_the_same_rule_names),
 		cmocka_unit_test(a_slow_rule_ends_in_time),
 	};
