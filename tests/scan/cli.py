@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 EICAR = (b"X5O!P%@AP[4\\PZX54(P^)" + b"7CC)7}$EICAR-STANDARD"
          + b"-ANTIVIRUS-TEST-" + b"FILE!$H+H*")
@@ -267,6 +268,105 @@ def without_its_worker_nothing_is_scanned(khien):
         del os.environ["KHIEN_WORKER"]
     same((code, out), (3, ""))
     has(err, "/nowhere/khien-worker")
+
+
+LOGICAL = ("Own.Worm;Engine:51-255,Target:0;0&(1|2)>1;"
+           "6e617374792d776f726d::i;6e6565646c65;686179\n")
+
+
+@test
+def a_set_can_be_found_in_and_explained(khien):
+    khien.write("s/own.ldb", LOGICAL.encode())
+    khien.write("s/own.hdb", b"5d41402abc4b2a76b9719d911017c592:5:Own.Hash\n")
+    same(khien("db", "build", "-o", "set", "s")[0], 0)
+    same(khien("db", "verify", "set")[0], 0)
+    code, out, _ = khien("db", "find", "set", "Own.")
+    same(code, 0)
+    has(out, "Own.Hash  hash 5d41402abc4b2a76b9719d911017c592:5  own.hdb\n")
+    has(out, "Own.Worm  body ")
+    same(khien("db", "find", "set", "Nobody")[0], 1)
+    code, out, _ = khien("db", "explain", "set", "Own.Worm")
+    same(code, 0)
+    has(out, "expression: (0&((1|2))>1)\n")
+    has(out, "pattern: 6e617374792d776f726d i\n")
+    has(out, "anchor")
+
+
+@test
+def two_sets_are_compared(khien):
+    khien.write("a/own.ldb", LOGICAL.encode())
+    khien.write("b/own.ldb", LOGICAL.replace("686179", "6861797a").encode())
+    khien.write("b/own.hdb", b"5d41402abc4b2a76b9719d911017c592:5:Own.Hash\n")
+    for name in "ab":
+        same(khien("db", "build", "-o", name + ".set", name)[0], 0)
+    same(khien("db", "diff", "a.set", "a.set")[:2], (0, ""))
+    code, out, _ = khien("db", "diff", "a.set", "b.set")
+    same(code, 1)
+    same(out.count("removed"), 1)
+    same(out.count("added"), 2)
+
+
+@test
+def a_changed_byte_is_found_by_verify(khien):
+    khien.write("own.ldb", LOGICAL.encode())
+    same(khien("db", "build", "-o", "set", "own.ldb")[0], 0)
+    data = bytearray((khien.folder / "set").read_bytes())
+    data[9000] ^= 1
+    khien.write("set", bytes(data))
+    code, _, err = khien("db", "verify", "set")
+    same(code, 3)
+    has(err, "damaged in bytes")
+
+
+@test
+def strict_refuses_a_bad_line(khien):
+    khien.write("own.ndb", b"Bad:0:*:6\nGood:0:*:6e6565646c65\n")
+    code, _, err = khien("db", "build", "--strict", "-o", "set", "own.ndb")
+    same(code, 3)
+    has(err, "own.ndb:1: ")
+    same((khien.folder / "set").exists(), False)
+    same(khien("db", "build", "-o", "set", "own.ndb")[0], 0)
+
+
+@test
+def an_ignored_name_is_left_out_whatever_the_order(khien):
+    khien.write("s/a.ndb", b"One:0:*:6e6565646c65\nTwo:0:*:6e6565646c65\n")
+    khien.write("s/z.ign2", b"One\n")
+    same(khien("db", "build", "-o", "set", "s")[0], 0)
+    khien.write("f", b"a needle")
+    same(khien("scan", "--db", "set", "f")[1], "f: Two FOUND\n")
+
+
+@test
+def all_matches_are_named(khien):
+    khien.write("s/a.ndb", b"One:0:*:6e6565646c65\nTwo:0:*:6e6565646c65\n")
+    same(khien("db", "build", "-o", "set", "s")[0], 0)
+    khien.write("f", b"a needle")
+    out = khien("scan", "--all", "--db", "set", "f")[1]
+    same(sorted(out.splitlines()), ["f: One FOUND", "f: Two FOUND"])
+
+
+@test
+def an_unsigned_container_is_refused(khien):
+    khien.write("main.cvd", b"ClamAV-VDB:1:1:1:1:" + b"0" * 32
+                + b":aaaa:me:1".ljust(460) + b"rubbish")
+    code, _, err = khien("db", "build", "-o", "set", "main.cvd")
+    same(code, 3)
+    has(err, "main.cvd")
+
+
+@test
+def an_unchanged_file_is_passed_over(khien):
+    khien.write("d/clean", b"clean")
+    khien.write("d/bad", EICAR)
+    time.sleep(2.1)  # what changed just now may change again unseen
+    first = khien("scan", "--cache", "cache", "d")
+    second = khien("scan", "--cache", "cache", "d")
+    same(first[:2], second[:2])
+    has(first[2], "Unchanged since they were clean: 0\n")
+    has(second[2], "Unchanged since they were clean: 1\n")
+    khien.write("d/clean", EICAR)
+    same(khien("scan", "--cache", "cache", "d")[1].count("FOUND"), 2)
 
 
 def main():
