@@ -11,6 +11,7 @@ static opener_fn *const openers[] = {
 	open_chm,
 	open_nsis,
 	open_embedded,
+	open_inno,
 };
 
 #define BYTES_MAX   (4u << 20)

@@ -218,7 +218,7 @@ codec_bzip2_nsis(struct span in, struct flow *f, size_t *used)
 	bool ok = true;
 
 	if (k != NULL)
-		k->tt = calloc(BLOCK_MAX, sizeof(*k->tt));
+		k->tt = malloc(BLOCK_MAX * sizeof(*k->tt));
 	if (k == NULL || k->tt == NULL) {
 		peel_note(f->out, PEEL_MEMORY);
 		goto out;

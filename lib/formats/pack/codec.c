@@ -146,8 +146,8 @@ lzma_raw(struct span in, size_t head, lzma_filter *filters, struct flow *f,
 		ok = lzma_all(&z, lzma_raw_decoder(&z, filters),
 		    span_from(in, head), f, used);
 	lzma_filters_free(last, NULL);
-	if (used != NULL && ok)
-		*used += head;
+	if (used != NULL)
+		*used += in.len < head ? in.len : head;
 	return ok;
 }
 
