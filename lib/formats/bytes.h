@@ -40,21 +40,51 @@ bytes_u8(struct span s, uint64_t at, uint8_t *out)
 	return bytes_load(s, at, out, 1);
 }
 
-#define BYTES_READER(name, type, swap)                                         \
-	static inline bool name(struct span s, uint64_t at, type *out)         \
-	{                                                                      \
-		bool had = bytes_load(s, at, out, sizeof(*out));               \
-                                                                               \
-		*out = swap(*out);                                             \
-		return had;                                                    \
-	}
-BYTES_READER(bytes_le16, uint16_t, )
-BYTES_READER(bytes_le32, uint32_t, )
-BYTES_READER(bytes_le64, uint64_t, )
-BYTES_READER(bytes_be16, uint16_t, __builtin_bswap16)
-BYTES_READER(bytes_be32, uint32_t, __builtin_bswap32)
-BYTES_READER(bytes_be64, uint64_t, __builtin_bswap64)
-#undef BYTES_READER
+static inline bool
+bytes_le16(struct span s, uint64_t at, uint16_t *out)
+{
+	bool had = bytes_load(s, at, out, sizeof(*out));
+
+	return had;
+}
+static inline bool
+bytes_le32(struct span s, uint64_t at, uint32_t *out)
+{
+	bool had = bytes_load(s, at, out, sizeof(*out));
+
+	return had;
+}
+static inline bool
+bytes_le64(struct span s, uint64_t at, uint64_t *out)
+{
+	bool had = bytes_load(s, at, out, sizeof(*out));
+
+	return had;
+}
+static inline bool
+bytes_be16(struct span s, uint64_t at, uint16_t *out)
+{
+	bool had = bytes_load(s, at, out, sizeof(*out));
+
+	*out = __builtin_bswap16(*out);
+	return had;
+}
+static inline bool
+bytes_be32(struct span s, uint64_t at, uint32_t *out)
+{
+	bool had = bytes_load(s, at, out, sizeof(*out));
+
+	*out = __builtin_bswap32(*out);
+	return had;
+}
+static inline bool
+bytes_be64(struct span s, uint64_t at, uint64_t *out)
+{
+	bool had = bytes_load(s, at, out, sizeof(*out));
+
+	*out = __builtin_bswap64(*out);
+	return had;
+}
 
 /* Whether these exact bytes stand at `at`. */
 static inline bool

@@ -393,6 +393,7 @@ holds_members(const struct object *o)
 /* Those that want the program in front of them as well. */
 static opener_fn *const installers[FORMATS] = {
 	[FORMAT_NULSFT] = open_nsis,
+	[FORMAT_INNO] = open_inno,
 };
 
 static void
