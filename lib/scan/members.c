@@ -409,9 +409,12 @@ scan_embedded(
 
 	(void)snprintf(name, sizeof(name), "%zu", at->at);
 	set_inner(&child, o, name);
+	/* An archive's own bytes were looked at with those of the object. */
 	if (installers[at->format] != NULL)
 		run_opener(s, o, installers[at->format]);
-	else
+	else if (type_pack(child.bytes) != PACK_NONE)
+		members_scan(s, &child);
+	else if (at->format == FORMAT_MSEXE)
 		scanner_object(s, &child);
 	if (s->v->outcome == SCAN_UNSCANNABLE) {
 		before.read = s->v->read;
@@ -420,17 +423,33 @@ scan_embedded(
 	}
 }
 
+/* Programs within programs are open_pe()'s; of archives the first place
+ * counts, since their own members' heads look like others; and a zip at the
+ * end has been opened. */
+static bool
+passed_over(const struct object *o, uint32_t i, bool zipped)
+{
+	enum format f = o->embedded[i].format;
+
+	if (f == FORMAT_MSEXE)
+		return o->format == FORMAT_MSEXE;
+	if (f == FORMAT_ZIPSFX && zipped)
+		return true;
+	for (uint32_t k = 0; k < i; k++)
+		if (o->embedded[k].format == f)
+			return true;
+	return false;
+}
+
 static void
-scan_embeddeds(struct scanner *s, const struct object *o)
+scan_embeddeds(struct scanner *s, const struct object *o, bool zipped)
 {
 	uint64_t work = 0;
 
 	if (o->is_embedded || o->depth >= s->limits.depth || holds_members(o))
 		return;
 	for (uint32_t i = 0; i < o->embeddeds && !s->stop; i++) {
-		/* Programs within programs are open_pe()'s. */
-		if (o->format == FORMAT_MSEXE &&
-		    o->embedded[i].format == FORMAT_MSEXE)
+		if (passed_over(o, i, zipped))
 			continue;
 		work += o->bytes.len - o->embedded[i].at;
 		if (work / EMBEDDED_GROWTH > o->bytes.len)
@@ -463,5 +482,5 @@ members_scan(struct scanner *s, const struct object *o)
 	if (!s->stop && openers[o->format] != NULL)
 		run_opener(s, o, openers[o->format]);
 	if (!s->stop)
-		scan_embeddeds(s, o);
+		scan_embeddeds(s, o, front.len != o->bytes.len);
 }
