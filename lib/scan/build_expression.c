@@ -146,12 +146,10 @@ parse_group(struct compiler *c, unsigned depth, struct buf *out,
 static void
 join(enum sig_op op, struct tree *all, const struct tree *one, uint64_t count)
 {
-	if (count == 0)
-		*all = *one;
-	else if (op == OP_ANY)
+	if (count > 0 && op == OP_ANY)
 		*all = (struct tree){ all->needs | one->needs,
 			all->cost + one->cost };
-	else if (one->cost < all->cost)
+	else if (count == 0 || one->cost < all->cost)
 		*all = *one;
 }
 

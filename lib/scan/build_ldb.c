@@ -149,7 +149,7 @@ add_pcre(struct scan_builder *b, struct span s, struct errinfo *ei)
 	struct buf out = buf_make(SUB_BYTES_MAX),
 		   tree = buf_make(SUB_BYTES_MAX);
 	struct sig_place place;
-	size_t end = s.len;
+	size_t end;
 	uint64_t needs = 0;
 	enum err e;
 
@@ -378,7 +378,7 @@ add_logical(struct scan_builder *b, struct span line, struct errinfo *ei)
 	size_t n = build_split(line, ';', f);
 	struct buf tree = buf_make(SUB_BYTES_MAX);
 	struct set_name name;
-	struct block block;
+	struct block block = { TARGET_ANY, true };
 	uint64_t needs;
 	enum err e;
 

@@ -165,21 +165,22 @@ add_variant(void *arg, const struct body_variant *v, struct errinfo *ei)
 static enum err
 widen(struct span text, struct buf *out, struct errinfo *ei)
 {
-	static const char closing[] = { ['{'] = '}', ['['] = ']' };
-
 	buf_clear(out);
 	for (size_t i = 0; i < text.len; i++) {
-		unsigned char c = (unsigned char)text.ptr[i];
-		char close = c < sizeof(closing) ? closing[c] : '\0';
+		char c = text.ptr[i];
 
-		if (close != '\0') {
+		if (c == '{' || c == '[') {
+			char close = '}';
+
+			if (c == '[')
+				close = ']';
 			while (i < text.len && text.ptr[i] != close)
 				buf_char(out, text.ptr[i++]);
 			buf_char(out, close);
-		} else if (body_digit((char)c) < 0 && c != '?') {
-			buf_char(out, (char)c);
+		} else if (body_digit(c) < 0 && c != '?') {
+			buf_char(out, c);
 		} else if (++i < text.len) {
-			buf_char(out, (char)c);
+			buf_char(out, c);
 			buf_char(out, text.ptr[i]);
 			buf_text(out, "00");
 		}

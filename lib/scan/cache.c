@@ -270,7 +270,8 @@ grow(struct scan_cache *c)
 
 	memcpy(what, old.head->what, sizeof(what));
 	c->head = NULL;
-	if (begin_afresh(c, old.head->entries * 2, what, NULL) != OK) {
+	if (begin_afresh(c, old.head->entries * 2, what, NULL) != OK ||
+	    c->head == NULL) {
 		*c = old;
 		return;
 	}

@@ -452,8 +452,10 @@ scan_embeddeds(struct scanner *s, const struct object *o, bool zipped)
 		if (passed_over(o, i, zipped))
 			continue;
 		work += o->bytes.len - o->embedded[i].at;
-		if (work / EMBEDDED_GROWTH > o->bytes.len)
+		if (work / EMBEDDED_GROWTH > o->bytes.len ||
+		    s->members >= s->limits.count)
 			return;
+		s->members++;
 		scan_embedded(s, o, &o->embedded[i]);
 	}
 }

@@ -374,7 +374,7 @@ pattern_each(struct pattern *p, const struct sig_variant *v,
 			return;
 		range.to = 0;
 	}
-	if (range.from > p->len)
+	if (range.from > p->len || v->parts == 0)
 		return;
 	begin_stages(p, v, stages);
 	stages[0].next = range.from;

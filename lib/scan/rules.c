@@ -77,7 +77,7 @@ remember(struct rules *r, const YR_RULE *rule)
 	if (r->told_count == r->told_size) {
 		size_t size = r->told_size == 0 ? 16 : r->told_size * 2;
 		const YR_RULE **told =
-		    reallocarray((void *)r->told, size, sizeof(*r->told));
+		    reallocarray((void *)r->told, size, sizeof(void *));
 
 		if (told == NULL)
 			return false;

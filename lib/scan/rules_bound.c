@@ -1015,15 +1015,16 @@ static struct value
 chain(struct parser *p, const char *word, enum gate_op op,
     struct value (*operand)(struct parser *p))
 {
-	struct buf nodes = buf_make(SIZE_MAX / 2);
+	struct buf nodes = buf_make(SIZE_MAX / 2); /* pointers */
 	struct value v = operand(p);
+	const size_t each = sizeof(void *);
 
 	if (!is_word(p, word))
 		return v;
-	buf_add(&nodes, &v.need, sizeof(v.need));
+	buf_add(&nodes, &v.need, each);
 	while (!p->failed && accept_word(p, word)) {
 		v = operand(p);
-		buf_add(&nodes, &v.need, sizeof(v.need));
+		buf_add(&nodes, &v.need, each);
 	}
 	if (nodes.full)
 		p->nomem = true;
@@ -1033,7 +1034,7 @@ chain(struct parser *p, const char *word, enum gate_op op,
 		      join(p->scope->arena, op,
 			  (const struct gate_node *const *)(const void *)
 			      nodes.ptr,
-			  nodes.len / sizeof(v.need))));
+			  nodes.len / each)));
 	buf_free(&nodes);
 	return v;
 }

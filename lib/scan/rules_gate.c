@@ -19,7 +19,8 @@ read_number(const uint32_t *w, const struct gate_object *o, int64_t *out)
 
 	if (n != NUM_KNOWN)
 		return n;
-	if (at < 0 || !bytes_load(o->bytes, (uint64_t)at, raw, width))
+	if (width == 0 || width > sizeof(raw) || at < 0 ||
+	    !bytes_load(o->bytes, (uint64_t)at, raw, width))
 		return NUM_UNDEFINED;
 	for (uint32_t i = 0; i < width; i++)
 		v = v << 8 | raw[(how & GATE_BIG) != 0 ? i : width - 1 - i];

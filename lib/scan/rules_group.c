@@ -204,6 +204,7 @@ static void
 find_needs(struct group *g, uint32_t rule)
 {
 	struct group_rule *r = &g->rules[rule];
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): parse_files() */
 	struct rule_lexer l = { r->item->condition, 0, 1 };
 	struct rule_token t = rule_lexer_next(&l), before;
 

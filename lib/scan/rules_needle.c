@@ -480,7 +480,9 @@ static void alternatives(struct regex *r, struct choices *out, unsigned depth);
 static char
 re_peek(const struct regex *r)
 {
-	return r->at < r->s.len ? r->s.ptr[r->at] : '\0';
+	if (r->at >= r->s.len)
+		return '\0';
+	return r->s.ptr[r->at];
 }
 
 static void
@@ -535,7 +537,6 @@ interval(struct regex *r, size_t *least)
 		n = n * 10 + (size_t)(r->s.ptr[at++] - '0');
 	if (at < r->s.len && r->s.ptr[at] == ',') {
 		at++;
-		from = 0;
 		while (
 		    at < r->s.len && r->s.ptr[at] >= '0' && r->s.ptr[at] <= '9')
 			at++;

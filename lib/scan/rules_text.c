@@ -35,7 +35,9 @@ is_name(char c)
 static char
 peek(const struct rule_lexer *l, size_t ahead)
 {
-	return ahead < l->text.len - l->at ? l->text.ptr[l->at + ahead] : '\0';
+	if (ahead >= l->text.len - l->at)
+		return '\0';
+	return l->text.ptr[l->at + ahead];
 }
 
 static void
@@ -105,7 +107,10 @@ take_quoted(struct rule_lexer *l, char quote, enum rule_token_kind kind)
 static enum rule_token_kind
 take_number(struct rule_lexer *l)
 {
-	char base = peek(l, 0) == '0' ? peek(l, 1) : '\0';
+	char base = '\0';
+
+	if (peek(l, 0) == '0')
+		base = peek(l, 1);
 
 	if (base == 'x' || base == 'o') {
 		l->at += 2;

@@ -112,6 +112,8 @@ set_name_text(
 	else
 		(void)snprintf(out, SCAN_NAME_MAX, "%.*s%u%.*s", head, t.ptr,
 		    name->number, (int)t.len - head - 1, at + 1);
+	if (out[0] == '\0')
+		(void)snprintf(out, SCAN_NAME_MAX, "?");
 }
 
 void

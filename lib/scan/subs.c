@@ -192,7 +192,7 @@ sub_bytes(struct evaluation *v, uint32_t sub, struct reader *r, uint32_t most,
 	struct span s = v->object->bytes;
 	const struct sub_matches *m;
 	uint64_t comparisons;
-	int64_t value;
+	int64_t value = 0;
 	bool ok;
 
 	f.order = (char)read_number(r, 127);

@@ -273,7 +273,7 @@ static int
 inspect(const struct khien *k, int argc, char **argv, enum scan_ask ask,
     uint64_t *rows)
 {
-	struct inspect_options o;
+	struct inspect_options o = { 0 };
 	struct shown shown = { k, 0 };
 	struct scan_query q = { .ask = ask };
 	struct errinfo ei = { 0 };

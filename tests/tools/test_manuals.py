@@ -11,7 +11,8 @@ BUILD = pathlib.Path(os.environ.get("KHIEN_BUILD", ROOT / "build"))
 HELPS = {  # manual: the commands whose --help it covers
     "khien.1": [["khien"]],
     "khien-scan.1": [["khien", "scan"]],
-    "khien-db.1": [["khien", "db", "build"], ["khien", "db", "info"]],
+    "khien-db.1": [["khien", "db", verb] for verb in (
+        "build", "info", "verify", "find", "explain", "diff")],
     "khien-agent.8": [["khien-agent"]] + [
         ["khien", "agent", verb] for verb in ("enrol", "status", "scan")],
     "khien-server.8": [["khien-server"]],

@@ -213,7 +213,7 @@ cut(void *arg, struct span s)
 
 	while (s.len > 0) {
 		struct span now;
-		uint64_t left = s.len;
+		uint64_t left;
 
 		while (!c->within && c->next < c->end && c->next->at < c->at)
 			c->next++;
