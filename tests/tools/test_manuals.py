@@ -53,7 +53,7 @@ class Manuals(unittest.TestCase):
                            shown(["khien-server"]), re.M)),
             set(re.findall(r"^\*([a-z]+)\*", manual("khien-server.8"), re.M)))
         helped = set(re.findall(
-            r"^(khien [a-z]+(?: [a-z]+)?) [\[-]", shown(["khien"]), re.M))
+            r"^(khien [a-z]+(?: [a-z]+)?) [\[A-Z-]", shown(["khien"]), re.M))
         told = "\n".join(
             re.findall(r"^\*khien .*$", manual("khien.1"), re.M))
         self.assertEqual(
