@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -206,6 +207,7 @@ mark_of(const struct scan_cache *c, const struct stat *st,
 		.ctime_ns = st->st_ctim.tv_nsec,
 	};
 
+	assert(c->head != NULL);
 	memcpy(id.secret, c->head->secret, sizeof(id.secret));
 	sha256((struct span){ (const char *)&id, sizeof(id) }, mark);
 }

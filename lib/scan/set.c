@@ -38,9 +38,10 @@ chunk_is_whole(struct scan_set *set, uint64_t i)
 const void *
 set_part(struct scan_set *set, struct set_region r, uint64_t at, uint64_t n)
 {
-	uint64_t first, last;
+	uint64_t first, last, end = set->dir->digests;
 
-	if (at > r.size || n > r.size - at)
+	if (at > r.size || n > r.size - at || r.at < SET_HEAD || r.at > end ||
+	    r.size > end - r.at)
 		return NULL;
 	if (n == 0)
 		return set->base;
