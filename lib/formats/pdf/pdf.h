@@ -22,4 +22,14 @@
  * documents are noted and read as far as they are not encrypted. */
 void open_pdf(struct span object, struct peel *out);
 
+/* Flash: "FWS" is the file unpacked, "binary N" what its code carries. */
+void open_swf(struct span object, struct peel *out);
+
+/* Shell links of Windows (MS-SHLLINK): "lnk" is a text of UTF-8 lines
+ * "arguments: ..." of all strings; "overlay" is what stands behind. */
+void open_lnk(struct span object, struct peel *out);
+
+/* XDP, a PDF as base64 in XML: "chunk 1", ... */
+void open_xdp(struct span object, struct peel *out);
+
 #endif

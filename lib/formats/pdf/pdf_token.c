@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "formats/pdf/wide.h"
+
 enum { WHITE = 1, BORDER = 2, DIGIT = 4 };
 static const unsigned char class_of[256] = {
 	[0] = WHITE,
@@ -259,48 +261,13 @@ pdf_string_read(const struct pdf_token *t, struct buf *out)
 	}
 }
 
-static void
-add_utf8(struct buf *out, uint32_t c)
-{
-	if (c < 0x80) {
-		buf_char(out, (char)c);
-		return;
-	}
-	if (c < 0x800) {
-		buf_char(out, (char)(0xc0 | c >> 6));
-	} else if (c < 0x10000) {
-		buf_char(out, (char)(0xe0 | c >> 12));
-		buf_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
-	} else {
-		buf_char(out, (char)(0xf0 | c >> 18));
-		buf_char(out, (char)(0x80 | (c >> 12 & 0x3f)));
-		buf_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
-	}
-	buf_char(out, (char)(0x80 | (c & 0x3f)));
-}
-
 void
 pdf_text_read(struct span s, struct buf *out)
 {
-	const unsigned char *p = (const unsigned char *)s.ptr;
-
-	if (s.len < 2 || p[0] != 0xfe || p[1] != 0xff) {
+	if (span_starts(s, "\xfe\xff"))
+		wide_add_utf16(out, span_from(s, 2), true);
+	else
 		buf_span(out, s);
-		return;
-	}
-	for (size_t i = 2; i + 1 < s.len; i += 2) {
-		uint32_t c = (uint32_t)p[i] << 8 | p[i + 1], low = 0;
-
-		if (i + 3 < s.len)
-			low = (uint32_t)p[i + 2] << 8 | p[i + 3];
-		if ((c & 0xfc00) == 0xd800 && (low & 0xfc00) == 0xdc00) {
-			c = 0x10000 + ((c & 0x3ff) << 10) + (low & 0x3ff);
-			i += 2;
-		} else if ((c & 0xf800) == 0xd800) {
-			c = 0xfffd;
-		}
-		add_utf8(out, c);
-	}
 }
 
 bool
