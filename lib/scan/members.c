@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "formats/exe/exe.h"
+#include "formats/office/office.h"
 #include "formats/pack/pack.h"
 #include "formats/pdf/pdf.h"
 #include "formats/peel.h"
@@ -373,6 +374,10 @@ static opener_fn *const openers[FORMATS] = {
 	[FORMAT_ARJSFX] = open_arj,
 	[FORMAT_MSCHM] = open_chm,
 	[FORMAT_PDF] = open_pdf,
+	[FORMAT_SWF] = open_swf,
+	[FORMAT_LNK] = open_lnk,
+	[FORMAT_XDP] = open_xdp,
+	[FORMAT_MSOLE2] = open_ole2,
 };
 
 /* ---- what begins in the middle ---------------------------------------------------
