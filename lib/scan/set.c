@@ -227,8 +227,8 @@ check(struct scan_set *set, struct errinfo *ei)
 		    "signature set of format %u, %u expected", h->format,
 		    SET_FORMAT);
 	if (h->file_size != set->len || h->header_size != sizeof(*h) ||
-	    set->len < SET_HEAD || set->dir->digests < SET_HEAD ||
-	    set->dir->digests > set->len)
+	    h->zero != 0 || set->len < SET_HEAD ||
+	    set->dir->digests < SET_HEAD || set->dir->digests > set->len)
 		return err_set(ei, ERR_CORRUPT, "signature set is cut short");
 	data = set->dir->digests - SET_HEAD;
 	set->chunks = (data + SET_CHUNK - 1) / SET_CHUNK;
