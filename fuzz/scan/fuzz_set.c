@@ -91,10 +91,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_add(&file, data, size);
 	seal_set(&file);
 	set = open_bytes(buf_view(&file));
-	if (set != NULL) {
-		assert(scan_set_verify(set, NULL) == OK);
-		scan_with(set);
+	if (set == NULL) {
+		buf_free(&file);
+		return 0;
 	}
+	assert(scan_set_verify(set, NULL) == OK);
+	scan_with(set);
 	scan_set_close(set);
 	at = (data[size - 1] * UINT64_C(2654435761)) % file.len;
 	file.ptr[at] ^= 0x40;
