@@ -12,6 +12,7 @@ static opener_fn *const openers[] = {
 	open_nsis,
 	open_embedded,
 	open_inno,
+	open_autoit,
 };
 
 #define BYTES_MAX   (4u << 20)

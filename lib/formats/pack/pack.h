@@ -13,5 +13,6 @@ void open_nsis(struct span object, struct peel *out); /* in or alone */
 /* Archives that begin behind the first byte of any object, to its end. */
 void open_embedded(struct span object, struct peel *out);
 void open_inno(struct span object, struct peel *out);
+void open_autoit(struct span object, struct peel *out);
 
 #endif
