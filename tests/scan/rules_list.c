@@ -178,8 +178,8 @@ compile_whole(char **files, int n)
 		char *copy = strndup(text.ptr, text.len);
 
 		if (copy == NULL ||
-		    yr_compiler_add_string(yc, copy,
-			slash == NULL ? files[i] : slash + 1) != 0)
+		    yr_compiler_add_string(
+			yc, copy, slash == NULL ? files[i] : slash + 1) != 0)
 			die(files[i], "does not compile");
 		free(copy);
 		unmap(text);
@@ -215,8 +215,7 @@ main(int argc, char **argv)
 	if (argc >= 4 && strcmp(argv[1], "build") == 0)
 		return build(argv[2], argv + 3, argc - 3);
 	if (argc >= 3 && strcmp(argv[1], "scan") == 0)
-		return scan(
-		    argv[2], argc > 3 && strcmp(argv[3], "first") == 0);
+		return scan(argv[2], argc > 3 && strcmp(argv[3], "first") == 0);
 	if (argc >= 3 && strcmp(argv[1], "whole") == 0)
 		return whole(argv + 2, argc - 2);
 	(void)fprintf(stderr,
