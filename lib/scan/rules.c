@@ -214,6 +214,8 @@ leaf_scan(struct rules *r, size_t number, struct span bytes, int64_t end_ns)
 	if (left <= 0)
 		return RULES_TIME;
 	scanner = r->leaves[number].scanner;
+	/* libyara 4.2 keeps that of the last object that had one. */
+	scanner->entry_point = YR_UNDEFINED;
 	yr_scanner_set_timeout(scanner, (int)(left / 1000000000) + 1);
 	e = yr_scanner_scan_mem(scanner, (const uint8_t *)bytes.ptr, bytes.len);
 	if (r->nomem)

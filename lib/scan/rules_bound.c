@@ -242,21 +242,37 @@ of_node(struct parser *p, int64_t need, const uint32_t *ids, size_t n)
 	return made->words > WORDS_MAX ? &always : made;
 }
 
-/* Could it be open in an object without strings (without the one of the
- * loop around, if `this_only`), were all else as it likes? */
+#define WITHOUT_THIS    0x01u /* the string of the loop around */
+#define WITHOUT_STRINGS 0x02u /* any string */
+#define WITHOUT_READS   0x04u /* a comparison of the object's bytes */
+
 static bool
-possible(const struct gate_node *n, bool this_only)
+reads(const struct gate_node *n)
+{
+	bool any = n->op == GATE_READ;
+
+	for (uint32_t i = 0; i < n->kid_count; i++)
+		any = any || reads(n->kids[i]);
+	return any;
+}
+
+/* Could it be open without that, were all else as it likes? */
+static bool
+possible(const struct gate_node *n, unsigned without)
 {
 	bool all = n->op == GATE_AND;
 
 	if (n->op == GATE_STRING)
-		return this_only && n->arg != THIS;
+		return (without & WITHOUT_STRINGS) == 0 &&
+		    ((without & WITHOUT_THIS) == 0 || n->arg != THIS);
 	if (n->op == GATE_OF)
-		return this_only;
+		return (without & WITHOUT_STRINGS) == 0;
+	if (n->op == GATE_CMP)
+		return (without & WITHOUT_READS) == 0 || !reads(n);
 	if (n->op != GATE_AND && n->op != GATE_OR)
 		return true;
 	for (uint32_t i = 0; i < n->kid_count; i++)
-		if (possible(n->kids[i], this_only) != all)
+		if (possible(n->kids[i], without) != all)
 			return !all;
 	return all;
 }
@@ -537,7 +553,8 @@ loop_over_strings(struct parser *p, struct quantity q)
 	body = loop_body(p);
 	p->in_loop = outer;
 	n = set.ids.len / sizeof(uint32_t);
-	if (!set.rules && !p->failed && !p->nomem && !possible(body.need, true))
+	if (!set.rules && !p->failed && !p->nomem &&
+	    !possible(body.need, WITHOUT_THIS))
 		v = truth(of_node(p, q.all ? (int64_t)n : q.least,
 		    (const uint32_t *)(const void *)set.ids.ptr, n));
 	buf_free(&set.ids);
@@ -676,6 +693,19 @@ begins_with(struct parser *p, uint32_t how, int64_t value)
 	    p, GATE_CMP, GATE_EQ, number_node(p, GATE_READ, how, at, NULL), v);
 }
 
+/* Either byte order, thin and fat, 32 and 64 bits. */
+static const struct gate_node *
+begins_as_macho(struct parser *p)
+{
+	static const uint32_t magics[] = { 0xfeedface, 0xfeedfacf, 0xcefaedfe,
+		0xcffaedfe, 0xcafebabe, 0xcafebabf, 0xbebafeca, 0xbfbafeca };
+	const struct gate_node *any[COUNT(magics)];
+
+	for (size_t i = 0; i < COUNT(magics); i++)
+		any[i] = begins_with(p, 4 | GATE_BIG, magics[i]);
+	return keep(p, join(p->scope->arena, GATE_OR, any, COUNT(any)));
+}
+
 /* Fields and functions of these modules are undefined when the object does
  * not begin as its format does; their constants (upper case) are not, and
  * is_pe is a plain 0. */
@@ -692,6 +722,8 @@ module_value(struct parser *p, struct span module, struct span field)
 		n = begins_with(p, 2, 0x5a4d);
 	else if (s->elf && span_is(module, "elf"))
 		n = begins_with(p, 4 | GATE_BIG, 0x7f454c46);
+	else if (s->macho && span_is(module, "macho"))
+		n = begins_as_macho(p);
 	if (n == NULL)
 		return anything();
 	return span_starts(field, "is_") ? truth(n) : depends(n);
@@ -1078,7 +1110,13 @@ gate_bound(
 bool
 gate_needs_string(const struct gate_node *n)
 {
-	return !possible(n, false);
+	return !possible(n, WITHOUT_STRINGS);
+}
+
+bool
+gate_needs_bytes(const struct gate_node *n)
+{
+	return !possible(n, WITHOUT_STRINGS | WITHOUT_READS);
 }
 
 bool
@@ -1087,29 +1125,24 @@ gate_never(const struct gate_node *n)
 	return is_never(n);
 }
 
-/* Only about the object's bytes, and really about them. */
+/* Only about the object's bytes. */
 static bool
-about_bytes(const struct gate_node *n, bool *reads)
+about_bytes(const struct gate_node *n)
 {
-	if (n->op == GATE_STRING || n->op == GATE_OF || n->op == GATE_TRUE)
-		return false;
-	if (n->op == GATE_READ)
-		*reads = true;
-	for (uint32_t i = 0; i < n->kid_count; i++)
-		if (!about_bytes(n->kids[i], reads))
-			return false;
-	return true;
+	bool only = n->op == GATE_CMP ? reads(n) : n->kid_count > 0;
+
+	for (uint32_t i = 0; n->op != GATE_CMP && i < n->kid_count; i++)
+		only = only && about_bytes(n->kids[i]);
+	return only;
 }
 
 const struct gate_node *
 gate_magic(const struct gate_node *n)
 {
-	bool reads = false;
-
 	if (n->op != GATE_AND)
-		return about_bytes(n, &reads) && reads ? n : NULL;
+		return about_bytes(n) ? n : NULL;
 	for (uint32_t i = 0; i < n->kid_count; i++)
-		if (about_bytes(n->kids[i], &reads) && reads)
+		if (about_bytes(n->kids[i]))
 			return n->kids[i];
 	return NULL;
 }

@@ -18,7 +18,7 @@ struct gate_scope {
 	const struct rule_string *strings; /* of the rule */
 	const uint32_t *ids;               /* their numbers, or STRING_ANY */
 	uint32_t count;
-	bool pe, elf, dotnet; /* the file imports that module */
+	bool pe, elf, dotnet, macho; /* the file imports that module */
 	/* The gate of a rule that was declared before; NULL: no such. */
 	const struct gate_node *(*rule)(void *arg, struct span name);
 	void *arg;
@@ -35,6 +35,9 @@ const struct gate_node *gate_always(void);
 
 /* It is closed for an object in which no string was found. */
 bool gate_needs_string(const struct gate_node *n);
+/* It is closed for an object in which no string was found and of whose first
+ * bytes no comparison is true. */
+bool gate_needs_bytes(const struct gate_node *n);
 /* It is closed for every object. */
 bool gate_never(const struct gate_node *n);
 /* The part about the first bytes that must hold whatever else does; NULL:

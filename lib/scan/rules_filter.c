@@ -352,11 +352,27 @@ stands_alone(
 }
 
 static bool
+equal_xored(const unsigned char *data, const unsigned char *bytes,
+    const struct rules_needle *n)
+{
+	unsigned char key = data[0] ^ bytes[0];
+
+	if (key < (n->keys & 0xff) || key > n->keys >> 8)
+		return false;
+	for (uint32_t i = 0; i < n->len; i++)
+		if ((data[i] ^ key) != bytes[i])
+			return false;
+	return true;
+}
+
+static bool
 equal(const unsigned char *data, const unsigned char *bytes,
     const struct rules_needle *n)
 {
 	const unsigned char *masks = bytes + n->len;
 
+	if ((n->flags & NEEDLE_XOR) != 0)
+		return equal_xored(data, bytes, n);
 	if ((n->flags & (NEEDLE_NOCASE | NEEDLE_MASKED)) == 0)
 		return memcmp(data, bytes, n->len) == 0;
 	for (uint32_t i = 0; i < n->len; i++) {
@@ -444,6 +460,23 @@ scan_block(struct rules_filter *f, size_t from, size_t n, const bool pairs)
 	}
 }
 
+static void
+scan_xored(struct rules_filter *f)
+{
+	const unsigned char *d = (const unsigned char *)f->object.ptr;
+	const unsigned shift = 32 - f->head.bitmap_bits;
+
+	for (size_t i = 0; i + NEEDLE_XOR_MIN <= f->object.len; i++) {
+		uint32_t word, next, hash;
+
+		memcpy(&word, d + i, sizeof(word));
+		memcpy(&next, d + i + 1, sizeof(next));
+		hash = (word ^ next) * RULES_XOR_FACTOR;
+		if (__builtin_expect(bit_is_set(f->bitmap, hash >> shift), 0))
+			try_anchor(f, hash, i);
+	}
+}
+
 /* What is behind the end of the object reads as zeros: needles that would
  * reach there do not stand there. */
 static void
@@ -476,6 +509,8 @@ find_strings(struct rules_filter *f)
 		else
 			scan_block(f, at, n, false);
 	}
+	if (f->head.xors > 0)
+		scan_xored(f);
 }
 
 static void

@@ -12,7 +12,9 @@
 #define RULES_ALIGN  8u
 #define RULES_WIDTH  4u          /* bytes of a long anchor; a short one has 2 */
 #define RULES_FACTOR 0x9e3779b1u /* odd: no two anchors share a hash */
-#define RULES_PAIRS  65536u
+/* Of the differences of neighbours, for needles under XOR. */
+#define RULES_XOR_FACTOR 0x85ebca6bu
+#define RULES_PAIRS      65536u
 
 struct rules_region {
 	uint64_t at, size; /* bytes; `at` a multiple of RULES_ALIGN */
@@ -42,6 +44,8 @@ enum rules_table {
 struct rules_head {
 	char magic[8];
 	uint32_t bitmap_bits, bucket_bits;
+	uint32_t xors; /* how many of the needles are NEEDLE_XOR */
+	uint32_t zero;
 	struct rules_region table[RULES_TABLES];
 };
 
@@ -50,10 +54,11 @@ struct rules_needle {
 	uint32_t string;
 	uint16_t len, flags; /* NEEDLE_... of rules_needle.h */
 	uint16_t at;         /* of the anchor */
-	uint16_t zero;
+	uint16_t keys;       /* NEEDLE_XOR: least, and most in the upper byte */
 };
 
-/* Anchors are compared with letters folded to small ones. */
+/* Anchors are compared with letters folded to small ones; those of NEEDLE_XOR
+ * are four differences, in a hash of their own. */
 struct rules_anchor {
 	uint32_t hash, needle;
 };

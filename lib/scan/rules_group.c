@@ -5,13 +5,16 @@
 #include "scan/rules_compile.h"
 #include "scan/rules_pack.h"
 
-/* Divides the rules of all files into leaves, each compiled alone: of rules
- * that need a string to be found, few to a leaf, so that a find costs
- * little; of those that only look at the first bytes, all of the same first
- * bytes.  A rule brings along what it refers to and the global rules of its
- * file, so that it means what it did. */
+/* Divides the rules of all files into leaves, each compiled alone: by the
+ * modules that they use, by whether a string must be found, and else by what
+ * they want of the first bytes.  A rule brings along what it refers to and
+ * the global rules of its file, so that it means what it did.
+ *
+ * A leaf is large because libyara walks over the whole object once for each:
+ * many small leaves would cost most where an object opens many, and a leaf is
+ * opened so rarely that its size costs little elsewhere. */
 
-#define LEAF_RULES     96u
+#define LEAF_RULES     2048u
 #define STANDING_RULES 1024u
 #define IMPORTS_MAX    64u
 #define ARENA_MIN      (64u << 20)
@@ -24,7 +27,7 @@ struct group_file {
 	uint32_t *by_name;     /* their numbers, sorted by name */
 	struct buf globals;    /* uint32_t: rules */
 	struct buf imports;    /* struct rule_item, copied */
-	bool pe, elf, dotnet;
+	bool pe, elf, dotnet, macho;
 };
 
 struct group_rule {
@@ -33,6 +36,7 @@ struct group_rule {
 	const struct gate_node *own, *gate; /* without and with globals */
 	uint32_t need, needs;               /* in group.needs */
 	uint64_t imports;                   /* bits: of the file's */
+	uint32_t modules;                   /* bits of module_bits */
 	uint64_t order;
 };
 
@@ -124,6 +128,15 @@ parse_files(struct group *g, struct errinfo *ei)
 	return OK;
 }
 
+static void
+see_import(struct group_file *f, struct span name)
+{
+	f->pe = f->pe || span_is(name, "pe");
+	f->elf = f->elf || span_is(name, "elf");
+	f->dotnet = f->dotnet || span_is(name, "dotnet");
+	f->macho = f->macho || span_is(name, "macho");
+}
+
 /* Rules by number and by name, globals, modules. */
 static enum err
 index_file(struct group *g, uint32_t number, struct errinfo *ei)
@@ -138,10 +151,7 @@ index_file(struct group *g, uint32_t number, struct errinfo *ei)
 		uint32_t rule = g->rule_count;
 
 		if (items[i].kind == RULE_I_IMPORT) {
-			f->pe = f->pe || span_is(items[i].name, "pe");
-			f->elf = f->elf || span_is(items[i].name, "elf");
-			f->dotnet =
-			    f->dotnet || span_is(items[i].name, "dotnet");
+			see_import(f, items[i].name);
 			buf_add(&f->imports, &items[i], sizeof(items[i]));
 		}
 		if (items[i].kind != RULE_I_RULE)
@@ -254,6 +264,7 @@ find_gate(struct group *g, uint32_t rule, struct errinfo *ei)
 		.pe = f->pe,
 		.elf = f->elf,
 		.dotnet = f->dotnet,
+		.macho = f->macho,
 		.rule = rule_gate,
 		.arg = &place };
 	uint32_t *ids = calloc(scope.count + 1u, sizeof(*ids));
@@ -470,22 +481,80 @@ add_leaf(struct group *g, const uint32_t *roots, size_t n, struct errinfo *ei)
 
 /* ---- dividing ---------------------------------------------------------------------------- */
 
-/* Standing ones first, then by what they want of the first bytes. */
+/* What a module costs in every scan of a leaf that uses it: pe alone as much
+ * as a thousand conditions.  Rules that use others are kept apart. */
+static const struct {
+	const char *name;
+	uint32_t bit;
+} module_bits[] = {
+	{ "hash", 0x01 },
+	{ "math", 0x01 },
+	{ "time", 0x01 },
+	{ "console", 0x01 },
+	{ "pe", 0x02 },
+	{ "elf", 0x04 },
+	{ "dotnet", 0x08 },
+	{ "macho", 0x10 },
+};
+#define MODULE_OTHER 0x20u
+#define MODULE_SHIFT 56u
+
+static uint32_t
+own_modules(const struct group *g, uint32_t rule)
+{
+	const struct group_rule *r = &g->rules[rule];
+	size_t n, k;
+	const struct rule_item *imports = imports_of(&g->files[r->file], &n);
+	uint32_t bits = 0;
+
+	for (size_t i = 0; i < n && i < IMPORTS_MAX; i++) {
+		if ((r->imports >> i & 1) == 0)
+			continue;
+		for (k = 0; k < COUNT(module_bits); k++)
+			if (span_is(imports[i].name, module_bits[k].name))
+				break;
+		bits |=
+		    k < COUNT(module_bits) ? module_bits[k].bit : MODULE_OTHER;
+	}
+	return bits;
+}
+
+/* With those of what it needs, which stands before it and was asked. */
+static uint32_t
+all_modules(const struct group *g, uint32_t rule)
+{
+	const uint32_t *needs = (const uint32_t *)(const void *)g->needs.ptr;
+	const struct group_rule *r = &g->rules[rule];
+	uint32_t bits = own_modules(g, rule);
+
+	for (uint32_t i = 0; i < r->needs; i++)
+		bits |= g->rules[needs[r->need + i]].modules;
+	return bits;
+}
+
+#define ORDER_STRINGS (UINT64_C(1) << 63) /* needs a string */
+#define ORDER_BYTES   (UINT64_C(1) << 62) /* needs that, or first bytes */
+
+/* First those that are always looked at, then those that want something of
+ * the first bytes, each by what they want; last those that need a string. */
 static enum err
-set_order(struct group *g, struct group_rule *r, struct errinfo *ei)
+set_order(struct group_rule *r, struct errinfo *ei)
 {
 	const struct gate_node *magic = gate_magic(r->gate);
 	struct buf words = buf_make(GATE_WORDS * sizeof(uint32_t));
 	uint64_t h = 0;
 
-	(void)g;
 	if (magic != NULL)
 		gate_write(magic, &words);
 	for (size_t i = 0; i < words.len; i++)
 		h = (h ^ (unsigned char)words.ptr[i]) *
 		    UINT64_C(0x9e3779b97f4a7c15);
-	r->order = (h >> 1 & ~(UINT64_C(1) << 63)) |
-	    (uint64_t)gate_needs_string(r->gate) << 63;
+	r->order =
+	    h >> (64 - MODULE_SHIFT) | (uint64_t)r->modules << MODULE_SHIFT;
+	if (gate_needs_string(r->gate))
+		r->order |= ORDER_STRINGS;
+	if (gate_needs_bytes(r->gate))
+		r->order |= ORDER_BYTES;
 	buf_free(&words);
 	return words.full ? err_set(ei, ERR_NOMEM, "YARA rules") : OK;
 }
@@ -507,14 +576,14 @@ static size_t
 leaf_end(const struct group *g, const uint32_t *roots, size_t at, size_t n)
 {
 	uint64_t order = g->rules[roots[at]].order;
-	bool strings = order >> 63 != 0;
+	bool strings = (order & ORDER_STRINGS) != 0;
 	size_t end = at, most = strings ? LEAF_RULES : STANDING_RULES;
 
 	while (end < n && end - at < most) {
 		uint64_t its = g->rules[roots[end]].order;
 
-		/* One find shall not bring rules of all kinds along. */
-		if (strings ? its >> 63 == 0 : its != order)
+		if (strings ? its >> MODULE_SHIFT != order >> MODULE_SHIFT
+			    : its != order)
 			break;
 		end++;
 	}
@@ -528,10 +597,12 @@ list_roots(struct group *g, struct buf *out, struct errinfo *ei)
 {
 	enum err e = OK;
 
+	for (uint32_t i = 0; i < g->rule_count; i++)
+		g->rules[i].modules = all_modules(g, i);
 	for (uint32_t i = 0; i < g->rule_count && e == OK; i++) {
 		if (g->rules[i].item->private || gate_never(g->rules[i].gate))
 			continue;
-		e = set_order(g, &g->rules[i], ei);
+		e = set_order(&g->rules[i], ei);
 		buf_add(out, &i, sizeof(i));
 	}
 	if (e == OK && out->full)

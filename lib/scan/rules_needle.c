@@ -4,9 +4,7 @@
 
 #define LIST_MAX    (64u << 20) /* bytes */
 #define TEXT_MAX    4096u       /* bytes of a string that are looked at */
-#define XOR_MAX     200000u     /* needles of all xor strings together */
-#define XOR_LEN     16u
-#define CHOICES_MAX 16u /* of a regex */
+#define CHOICES_MAX 16u         /* of a regex */
 #define RE_DEPTH    24u
 
 void
@@ -14,7 +12,6 @@ needles_init(struct needles *n)
 {
 	n->list = buf_make(LIST_MAX);
 	n->bytes = buf_make(4 * LIST_MAX);
-	n->xor_left = XOR_MAX;
 }
 
 void
@@ -247,20 +244,15 @@ text_literal(struct span value, struct literal *out)
 static bool
 add_xor(struct needles *n, const struct rule_string *s, const struct literal *l)
 {
-	size_t len = l->len < XOR_LEN ? l->len : XOR_LEN;
-	unsigned char bytes[XOR_LEN];
+	size_t len = l->len < NEEDLE_MAX ? l->len : NEEDLE_MAX;
+	struct needle e = { (uint32_t)n->bytes.len, (uint16_t)len, NEEDLE_XOR,
+		(uint16_t)(s->xor_min | s->xor_max << 8) };
 
-	if (s->xor_min > s->xor_max || s->xor_max - s->xor_min >= n->xor_left ||
-	    len < 2)
+	if (len < NEEDLE_XOR_MIN || s->xor_min > s->xor_max)
 		return false;
-	for (unsigned key = s->xor_min; key <= s->xor_max; key++) {
-		for (size_t i = 0; i < len; i++)
-			bytes[i] = l->bytes[i] ^ (unsigned char)key;
-		if (!add(n, bytes, NULL, len, 0))
-			return false;
-		n->xor_left--;
-	}
-	return true;
+	buf_add(&n->bytes, l->bytes, len);
+	buf_add(&n->list, &e, sizeof(e));
+	return !n->bytes.full && !n->list.full;
 }
 
 static unsigned
@@ -716,13 +708,10 @@ needles_add(struct needles *n, const struct rule_string *s)
 		[RULE_S_HEX] = add_hex,
 	};
 	size_t list = n->list.len, bytes = n->bytes.len;
-	uint32_t left = n->xor_left;
 
 	if (kinds[s->kind](n, s))
 		return true;
-	/* What did not fit once will not later either. */
 	buf_cut(&n->list, list);
 	buf_cut(&n->bytes, bytes);
-	n->xor_left = left;
 	return false;
 }

@@ -12,17 +12,23 @@
 #define NEEDLE_MASKED 0x02u /* as many masks follow the bytes */
 #define NEEDLE_WORD   0x04u /* no letter or digit beside it */
 #define NEEDLE_WIDE   0x08u /* "beside" is two bytes away, with a zero */
+#define NEEDLE_XOR    0x10u /* under one byte's XOR, of a range */
+
+/* What two neighbours differ in is the same under any XOR, so these are
+ * looked for by four differences. */
+#define NEEDLE_XOR_MIN 5u
 
 struct needle {
 	uint32_t bytes; /* in `bytes` of the list */
 	uint16_t len;
 	uint16_t flags;
+	uint16_t
+	    keys; /* NEEDLE_XOR: the least, and the most in the upper byte */
 };
 
 struct needles {
-	struct buf list;   /* struct needle */
-	struct buf bytes;  /* with nocase in small letters */
-	uint32_t xor_left; /* how many more may come from xor strings */
+	struct buf list;  /* struct needle */
+	struct buf bytes; /* with nocase in small letters */
 };
 
 void needles_init(struct needles *n);

@@ -281,6 +281,34 @@ anchor_hash(const unsigned char *bytes)
 	return word * RULES_FACTOR;
 }
 
+/* Of a needle under XOR: where the differences are no zeros, at best. */
+static void
+choose_xor(const struct needles *n, const struct needle *e, uint32_t *at,
+    uint32_t *hash)
+{
+	const unsigned char *bytes =
+	    (const unsigned char *)n->bytes.ptr + e->bytes;
+	unsigned best = 0;
+
+	for (uint32_t i = 0; i + NEEDLE_XOR_MIN <= e->len; i++) {
+		unsigned char differ[RULES_WIDTH];
+		unsigned score = 1;
+		uint32_t word;
+
+		for (uint32_t k = 0; k < RULES_WIDTH; k++) {
+			differ[k] = bytes[i + k] ^ bytes[i + k + 1];
+			score += differ[k] != 0 &&
+			    (k == 0 || differ[k] != differ[k - 1]);
+		}
+		if (score <= best)
+			continue;
+		best = score;
+		*at = i;
+		memcpy(&word, differ, sizeof(word));
+		*hash = word * RULES_XOR_FACTOR;
+	}
+}
+
 static bool
 whole(const unsigned char *masks)
 {
@@ -345,9 +373,14 @@ add_needles(struct rules_pack *p, struct tables *t, struct crowds *crowds,
 		uint32_t at = 0, score;
 		struct rules_anchor a = { .needle = i };
 		struct rules_needle n = { list[i].bytes, owners[i], list[i].len,
-			list[i].flags, 0, 0 };
+			list[i].flags, 0, list[i].keys };
 
-		if (choose(&p->needles, &list[i], crowds, &at, &a.hash)) {
+		if ((list[i].flags & NEEDLE_XOR) != 0) {
+			choose_xor(&p->needles, &list[i], &at, &a.hash);
+			buf_add(&t->table[RULES_ANCHORS], &a, sizeof(a));
+			t->head.xors++;
+		} else if (choose(
+			       &p->needles, &list[i], crowds, &at, &a.hash)) {
 			buf_add(&t->table[RULES_ANCHORS], &a, sizeof(a));
 		} else {
 			(void)needle_anchor(

@@ -40,9 +40,9 @@ def wide(data):
 class Text:
     """A text string; bytes() is something it matches."""
 
-    def __init__(self, rng, length=None):
+    def __init__(self, rng, rare=False, xors=0.03):
         self.rng = rng
-        kind = rng.random()
+        kind = 0.13 + 0.77 * rng.random() if rare else rng.random()
         if kind < 0.13:
             text = rng.choice(COMMON)
         elif kind < 0.55:
@@ -57,15 +57,15 @@ class Text:
                 for _ in range(rng.randint(4, 20)))
         else:
             text = "".join(rng.choice("abcdefMZ01 ") for _ in
-                           range(rng.randint(2, 6)))
+                           range(rng.choice((2, 3, 4, 5, 6, 6, 6, 6))))
         self.data = text.encode()
         if rng.random() < 0.03:
             self.data = rng.randbytes(rng.randint(4, 30))
-        self.mods = self.modifiers()
+        self.mods = self.modifiers(xors)
 
-    def modifiers(self):
+    def modifiers(self, xors):
         rng, mods = self.rng, []
-        if rng.random() < 0.03 and len(self.data) >= 4:
+        if rng.random() < xors and len(self.data) >= 4:
             mods.append(rng.choice(("xor", "xor(1-255)", "xor(0x20)")))
             if rng.random() < 0.3:
                 mods.append("wide")
@@ -117,9 +117,9 @@ def encode64(data):
 
 
 class Hex:
-    def __init__(self, rng):
+    def __init__(self, rng, rare=False):
         self.rng = rng
-        self.parts = []
+        self.parts = [("literal", rng.randbytes(6))] if rare else []
         for _ in range(rng.randint(1, 5)):
             self.add()
         if all(kind != "literal" for kind, _ in self.parts):
@@ -184,9 +184,9 @@ class Hex:
 
 
 class Regex:
-    def __init__(self, rng):
+    def __init__(self, rng, rare=False):
         self.rng = rng
-        self.parts = []
+        self.parts = [self.word(), self.word()] if rare else []
         for _ in range(rng.randint(1, 4)):
             self.parts.append(rng.choice((
                 self.word, self.word, self.word, self.klass, self.either,
@@ -264,9 +264,15 @@ MAGICS = (
 )
 
 
+NOISY = ("true", "not $s1", "none of ($s*)", "for any of them : ( not $ )",
+         "50% of them", "uint32(4) & 0xff == 1 or $s1",
+         "uint16(filesize - 2) == 0x0a0a or $s1")
+
+
 class Rule:
-    def __init__(self, rng, name, refs):
+    def __init__(self, rng, name, refs, quiet=False):
         self.rng, self.name, self.refs = rng, name, refs
+        self.quiet, self.rare = quiet, False
         self.strings = {}
         self.magic = b""
         self.modules = set()
@@ -276,9 +282,11 @@ class Rule:
     def string(self, prefix):
         name = "$%s%d" % (prefix, len(self.strings) + 1)
         kind = self.rng.random()
-        self.strings[name] = (Text(self.rng) if kind < 0.72 else
-                              Hex(self.rng) if kind < 0.9 else
-                              Regex(self.rng))
+        self.strings[name] = (Text(self.rng, self.rare,
+                                   0.004 if self.quiet else 0.03)
+                              if kind < 0.72 else
+                              Hex(self.rng, self.rare) if kind < 0.9 else
+                              Regex(self.rng, self.rare))
         return name
 
     def head(self):
@@ -304,8 +312,16 @@ class Rule:
             (self.other_modules, 1), (self.referring, 2), (self.negated, 3),
             (self.odd, 1))
         head = self.head()
-        self.body = rng.choices([s[0] for s in shapes],
-                                [s[1] for s in shapes])[0]()
+        shape = rng.choices([s[0] for s in shapes],
+                            [s[1] for s in shapes])[0]
+        # A set that is in use is quiet on clean files.
+        self.rare = self.quiet and shape not in (self.some, self.all)
+        if self.quiet and shape in (self.odd, self.entropy, self.loops):
+            shape = self.any if rng.random() < 0.7 else shape
+        self.body = shape()
+        while self.quiet and self.body in NOISY:
+            self.strings = {}
+            self.body = shape()
         parts = head + ([self.body] if self.body else [])
         self.condition = (" and ".join(parts) if rng.random() < 0.8 or
                           not head else "\n\t\t\tand ".join(parts))
@@ -321,14 +337,16 @@ class Rule:
 
     def some(self):
         if self.rng.random() < 0.5:
-            self.group("s", 3, 12)
-            return "%d of them" % self.rng.randint(2, 3)
+            self.group("s", 5, 12)
+            return "%d of them" % self.rng.randint(3, 4)
+        self.rare = self.quiet
         self.group("x", 1, 4)
+        self.rare = False
         self.group("s", 4, 9)
-        return "( 1 of ($x*) or %d of ($s*) )" % self.rng.randint(2, 4)
+        return "( 1 of ($x*) or %d of ($s*) )" % self.rng.randint(3, 4)
 
     def all(self):
-        self.group("a", 1, 6)
+        self.group("a", 2 if self.quiet else 1, 6)
         return "all of them"
 
     def any(self):
@@ -437,7 +455,7 @@ class Rule:
             "uint32(4) & 0xff == 1 or $s1", "filesize - 10 > 100 and $s1",
             "not $s1", "defined uint16(10) and $s1",
             "int16(0) == -1 or $s1", "uint16(filesize - 2) == 0x0a0a or $s1",
-            "true", "filename == \"\" and $s1", "$s1 and entrypoint == 0",
+            "true", "filename == \"\" and $s1",
             "uint8(0) ^ 0x4d == 0 and $s1"))
 
     def source(self):
@@ -473,11 +491,11 @@ class Rule:
         return out
 
 
-def make_file(rng, number, count):
+def make_file(rng, number, count, quiet):
     """The rules of one source file, and its text."""
     rules, refs = [], []
     for i in range(count):
-        rule = Rule(rng, "Gen_%d_%d" % (number, i), refs)
+        rule = Rule(rng, "Gen_%d_%d" % (number, i), refs, quiet)
         rule.private = rng.random() < 0.02
         rules.append(rule)
         if rng.random() < 0.1:
@@ -487,7 +505,8 @@ def make_file(rng, number, count):
         text.append('import "%s"' % module)
     if rng.random() < 0.03:
         text.append("global %srule G_%d { condition: filesize < %dKB }"
-                    % (rng.choice(("", "private ")), number,
+                    % ("private " if quiet else rng.choice(("", "private ")),
+                       number,
                        rng.choice((1, 20, 900))))
     if rng.random() < 0.2:
         text.append("private rule IsPE { condition: uint16(0) == 0x5A4D }")
@@ -498,11 +517,12 @@ def make_file(rng, number, count):
     return rules, "\n".join(text)
 
 
-def make_set(rng, count, each=60):
-    """[(rules, text)] of `count` rules altogether."""
+def make_set(rng, count, each=60, quiet=False):
+    """[(rules, text)] of `count` rules altogether; quiet: few of them match
+    what was not made for them."""
     out = []
     while count > 0:
         n = min(each, count)
-        out.append(make_file(rng, len(out), n))
+        out.append(make_file(rng, len(out), n, quiet))
         count -= n
     return out
