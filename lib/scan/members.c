@@ -399,6 +399,7 @@ holds_members(const struct object *o)
 static opener_fn *const installers[FORMATS] = {
 	[FORMAT_NULSFT] = open_nsis,
 	[FORMAT_INNO] = open_inno,
+	[FORMAT_AUTOIT] = open_autoit,
 };
 
 static void
