@@ -27,8 +27,8 @@ struct maker {
 static void
 le(struct buf *b, uint64_t v, unsigned bytes)
 {
-	for (unsigned i = 0; i < bytes; i++)
-		buf_char(b, (char)(v >> (8 * i) & 0xff));
+	for (unsigned i = 0; i < bytes; i++, v >>= 1, v >>= 7)
+		buf_char(b, (char)(v & 0xff));
 }
 
 static void
