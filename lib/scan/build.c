@@ -152,6 +152,18 @@ build_name(struct scan_builder *b, struct span name, struct set_name *out,
 	return OK;
 }
 
+enum err
+build_plain_name(struct scan_builder *b, struct span name, struct set_name *out,
+    struct errinfo *ei)
+{
+	enum err e = check_name(name, ei);
+
+	*out = (struct set_name){ 0, 0, b->source };
+	if (e == OK)
+		out->text = build_text(b, name);
+	return e;
+}
+
 /* ---- fields of a line ---------------------------------------------------- */
 
 size_t
@@ -242,7 +254,7 @@ scan_builder_new(scan_problem_fn *problem, void *arg, struct scan_builder **out,
 	b->texts = b->records = buf_make(BUILD_BYTES);
 	b->carry = buf_make(RULES_TEXT_MAX);
 	b->sources = b->anchors = b->always = b->ignored = b->rules =
-	    buf_make(BUILD_ROWS);
+	    b->members = b->groups = b->types = buf_make(BUILD_ROWS);
 	for (size_t i = 0; i < HASH_USES * HASH_KINDS; i++)
 		b->hash[i / HASH_KINDS][i % HASH_KINDS] = buf_make(BUILD_ROWS);
 	b->draft = draft_new();
@@ -279,6 +291,9 @@ scan_builder_free(struct scan_builder *b)
 	buf_free(&b->sources);
 	buf_free(&b->anchors);
 	buf_free(&b->always);
+	buf_free(&b->members);
+	buf_free(&b->groups);
+	buf_free(&b->types);
 	buf_free(&b->ignored);
 	buf_free(&b->rules);
 	buf_free(&b->carry);
@@ -294,7 +309,7 @@ tables_check(const struct scan_builder *b, struct errinfo *ei)
 {
 	bool full = b->texts.full || b->records.full || b->sources.full ||
 	    b->anchors.full || b->always.full || b->ignored.full ||
-	    b->rules.full;
+	    b->rules.full || b->members.full || b->groups.full || b->types.full;
 
 	for (size_t i = 0; i < HASH_USES * HASH_KINDS; i++)
 		full = full || b->hash[i / HASH_KINDS][i % HASH_KINDS].full;
@@ -371,6 +386,12 @@ static const struct signature_format formats[] = {
 	{ ".sfp", add_allowed, SCAN_TURN_LATER },
 	{ ".ign", add_ignored, SCAN_TURN_FIRST },
 	{ ".ign2", add_ignored, SCAN_TURN_FIRST },
+	{ ".cdb", add_member, SCAN_TURN_LATER },
+	{ ".ftm", add_type, SCAN_TURN_LATER },
+	{ ".md5sums", add_manifest, SCAN_TURN_LATER },
+	{ ".sha1sums", add_manifest, SCAN_TURN_LATER },
+	{ ".sha256sums", add_manifest, SCAN_TURN_LATER },
+	{ ".indicators", add_indicator, SCAN_TURN_LATER },
 	{ ".cbc", add_bytecode, SCAN_TURN_LATER },
 	{ ".yar", NULL, SCAN_TURN_LATER },
 	{ ".yara", NULL, SCAN_TURN_LATER },

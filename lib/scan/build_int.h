@@ -48,6 +48,9 @@ struct scan_builder {
 	struct buf records;
 	struct buf anchors; /* struct anchor_row */
 	struct buf always;  /* struct always_row */
+	struct buf members; /* struct set_member */
+	struct buf groups;  /* struct set_group */
+	struct buf types;   /* struct set_type */
 	struct buf ignored; /* struct ignored_name */
 	struct buf rules;   /* struct rule_file */
 	size_t rules_size;
@@ -73,6 +76,9 @@ uint32_t build_text(struct scan_builder *b, struct span s);
 const char *build_source_text(const struct scan_builder *b);
 /* The name of a signature from the file being added. */
 enum err build_name(struct scan_builder *b, struct span name,
+    struct set_name *out, struct errinfo *ei) MUST_USE;
+/* The same, whole in its text: its number says something else. */
+enum err build_plain_name(struct scan_builder *b, struct span name,
     struct set_name *out, struct errinfo *ei) MUST_USE;
 /* Fields between `sep`; FIELDS_MAX + 1 when there are more. */
 size_t
@@ -104,13 +110,14 @@ struct signature_format {
 	line_fn *fn; /* NULL: to be had whole: YARA rules, a container */
 	enum scan_turn turn;
 };
-/* ---- build_hash.c, build_ndb.c, build_ldb.c, build_ignore.c ----------------- */
+/* ---- build_hash.c, build_ndb.c, build_ldb.c, build_ftm.c, build_member.c ----- */
 
 /* What is looked for within other things: .ftm lines of type 1. */
 enum err build_formats(struct scan_builder *b, struct errinfo *ei) MUST_USE;
 
-line_fn add_hit, add_allowed, add_section, add_import, add_body, add_old_body,
-    add_logical, add_ignored;
+line_fn add_hit, add_allowed, add_section, add_import, add_indicator,
+    add_manifest, add_body, add_old_body, add_logical, add_ignored, add_type,
+    add_member;
 
 /* ---- build_sig.c: from text to record --------------------------------------- */
 
@@ -122,6 +129,10 @@ void draft_begin(
 void draft_target(struct sig_draft *d, enum set_target target);
 /* It is no infection but tells where something of this format begins. */
 void draft_format(struct sig_draft *d, enum format f);
+/* It is about members of containers of this format. */
+void draft_member(struct sig_draft *d, enum format container);
+/* It belongs to a macro group. */
+void draft_group(struct sig_draft *d, uint32_t group);
 struct buf *draft_conditions(struct sig_draft *d);
 /* A body signature's place and text, with modifiers as VARIANT_* and
  * DRAFT_*. */
@@ -142,6 +153,7 @@ enum err draft_end(struct scan_builder *b, struct sig_draft *d,
  * in 2^-n of all places, as a sum. */
 double draft_cost(const struct sig_draft *d, uint64_t subs);
 uint32_t draft_subs(const struct sig_draft *d);
+bool draft_is_body(const struct sig_draft *d, uint32_t sub);
 
 /* "*", "n", "EOF-n", "EP+n", ..., each but the first with ",maxshift". */
 enum err

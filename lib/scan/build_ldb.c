@@ -331,8 +331,39 @@ add_sub_body(struct scan_builder *b, struct span s, struct errinfo *ei)
 	if (e == OK)
 		e = place_parse(at, &place, ei);
 	if (e == OK && place.from == FROM_MACRO)
-		e = err_set(ei, ERR_UNSUPPORTED, "macro groups are not done");
+		e = err_set(ei, ERR_SYNTAX,
+		    "only signatures of their own are in groups");
 	return e == OK ? draft_body(b->draft, &place, s, flags, ei) : e;
+}
+
+/* ${min-max}group$: how far from the sub before it one of the group's
+ * signatures stands. */
+static enum err
+add_macro(struct scan_builder *b, struct span s, struct errinfo *ei)
+{
+	uint32_t i = draft_subs(b->draft);
+	struct buf out = buf_make(64);
+	uint64_t min = 0, max = 0, group = 0;
+	bool ok = take(&s, "${") && take_number(&s, UINT32_MAX, &min) &&
+	    take(&s, "-") && take_number(&s, UINT32_MAX, &max) &&
+	    take(&s, "}") && take_number(&s, GROUPS_MAX - 1, &group) &&
+	    take(&s, "$") && s.len == 0;
+	enum err e;
+
+	if (!ok)
+		e = err_set(ei, ERR_SYNTAX, "malformed macro");
+	else if (i == 0 || !draft_is_body(b->draft, i - 1))
+		e = err_set(ei, ERR_SYNTAX, "macro does not follow a body");
+	else {
+		write_number(&out, SUB_MACRO);
+		write_number(&out, min);
+		write_number(&out, max);
+		write_number(&out, group);
+		e = draft_sub(
+		    b->draft, buf_view(&out), UINT64_C(1) << (i - 1), ei);
+	}
+	buf_free(&out);
+	return e;
 }
 
 static enum err
@@ -344,7 +375,7 @@ add_sub(struct scan_builder *b, struct span s, struct errinfo *ei)
 		return err_set(
 		    ei, ERR_UNSUPPORTED, "fuzzy image hashes are not done");
 	if (span_starts(s, "${"))
-		return err_set(ei, ERR_UNSUPPORTED, "macros are not done");
+		return add_macro(b, s, ei);
 	if (memchr(s.ptr, '/', s.len) != NULL)
 		return add_pcre(b, s, ei);
 	if (memchr(s.ptr, '#', s.len) != NULL)

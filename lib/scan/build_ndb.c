@@ -4,16 +4,20 @@
 #include "crypt/crypt.h"
 #include "scan/build_int.h"
 
+/* "$n" as its place puts a signature into group n: never a hit by itself. */
 static enum err
 add_signature(struct scan_builder *b, struct span name, enum set_target target,
     const struct sig_place *place, struct span body, struct errinfo *ei)
 {
+	bool group = place->from == FROM_MACRO;
 	struct set_name ref;
 	enum err e = build_name(b, name, &ref, ei);
 
 	if (e != OK)
 		return e;
 	draft_begin(b->draft, &ref, target);
+	if (group)
+		draft_group(b->draft, place->index);
 	e = draft_body(b->draft, place, body, 0, ei);
 	return e == OK ? draft_end(b, b->draft, SPAN(""), 1, ei) : e;
 }
@@ -42,8 +46,6 @@ add_body(struct scan_builder *b, struct span line, struct errinfo *ei)
 		e = target_parse(f[1], &target, ei);
 	if (e == OK)
 		e = place_parse(f[2], &place, ei);
-	if (e == OK && place.from == FROM_MACRO)
-		e = err_set(ei, ERR_UNSUPPORTED, "macro groups are not done");
 	return e == OK ? add_signature(b, f[0], target, &place, f[3], ei) : e;
 }
 

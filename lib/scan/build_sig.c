@@ -17,7 +17,8 @@ struct draft_sub {
 struct sig_draft {
 	struct set_name name;
 	enum set_target target;
-	bool is_format; /* name.number tells it */
+	unsigned role;   /* SIG_IS_*, or 0 */
+	uint32_t detail; /* the container's format, the group */
 	struct buf conditions, subs, anchors, variants, wide, record;
 	struct draft_sub sub[SUBS_MAX];
 	uint32_t count;
@@ -61,7 +62,7 @@ draft_begin(
 {
 	d->name = *name;
 	d->target = target;
-	d->is_format = false;
+	d->role = 0;
 	d->count = 0;
 	buf_clear(&d->conditions);
 	buf_clear(&d->subs);
@@ -77,8 +78,22 @@ draft_target(struct sig_draft *d, enum set_target target)
 void
 draft_format(struct sig_draft *d, enum format f)
 {
-	d->is_format = true;
+	d->role = SIG_IS_FORMAT;
 	d->name.number = (uint32_t)f;
+}
+
+void
+draft_member(struct sig_draft *d, enum format container)
+{
+	d->role = SIG_IS_MEMBER;
+	d->detail = container;
+}
+
+void
+draft_group(struct sig_draft *d, uint32_t group)
+{
+	d->role = SIG_IS_GROUP;
+	d->detail = group;
 }
 
 struct buf *
@@ -91,6 +106,12 @@ uint32_t
 draft_subs(const struct sig_draft *d)
 {
 	return d->count;
+}
+
+bool
+draft_is_body(const struct sig_draft *d, uint32_t sub)
+{
+	return d->sub[sub].anchors > 0;
 }
 
 double
@@ -270,9 +291,7 @@ write_record(struct sig_draft *d, struct span expression)
 	write_number(r, d->name.number);
 	write_number(r, d->name.source);
 	write_number(r, d->target);
-	write_number(r,
-	    (expression.len > 0 ? SIG_LOGICAL : 0) |
-		(d->is_format ? SIG_IS_FORMAT : 0));
+	write_number(r, (expression.len > 0 ? SIG_LOGICAL : 0) | d->role);
 	write_span(r, buf_view(&d->conditions));
 	write_span(r, expression);
 	write_number(r, d->count);
@@ -313,6 +332,26 @@ add_anchors(struct scan_builder *b, const struct sig_draft *d, uint32_t sig,
 		}
 }
 
+/* Where the engine will come upon it. */
+static void
+list_sig(struct scan_builder *b, const struct sig_draft *d, uint32_t sig,
+    uint64_t needs)
+{
+	const struct always_row always = { sig, d->target };
+	const struct set_member member = { sig, d->detail };
+	const struct set_group group = { sig, (uint16_t)d->target,
+		(uint16_t)d->detail };
+
+	if (d->role == SIG_IS_MEMBER)
+		buf_add(&b->members, &member, sizeof(member));
+	else if (d->role == SIG_IS_GROUP)
+		buf_add(&b->groups, &group, sizeof(group));
+	else if (needs != 0)
+		add_anchors(b, d, sig, needs);
+	else
+		buf_add(&b->always, &always, sizeof(always));
+}
+
 enum err
 draft_end(struct scan_builder *b, struct sig_draft *d, struct span expression,
     uint64_t needs, struct errinfo *ei)
@@ -323,12 +362,7 @@ draft_end(struct scan_builder *b, struct sig_draft *d, struct span expression,
 	if (d->record.full || d->subs.full || d->conditions.full)
 		return err_set(ei, ERR_LIMIT, "signature is too long");
 	write_span(&b->records, buf_view(&d->record));
-	needs = resolve(d, needs);
-	if (needs != 0)
-		add_anchors(b, d, sig, needs);
-	else
-		buf_add(&b->always, &(struct always_row){ sig, d->target },
-		    sizeof(struct always_row));
+	list_sig(b, d, sig, resolve(d, needs));
 	b->counts.bodies++;
 	return OK;
 }
@@ -392,7 +426,7 @@ place_parse(struct span s, struct sig_place *out, struct errinfo *ei)
 		ok = ok && span_u64(at, UINT32_MAX, &p.offset) == OK;
 	else
 		ok = ok && at.len == 0;
-	if (!ok)
+	if (!ok || (p.from == FROM_MACRO && index >= GROUPS_MAX))
 		return err_set(
 		    ei, ERR_SYNTAX, "malformed offset " SPAN_FMT, SPAN_ARG(s));
 	p.index = (uint32_t)index;

@@ -381,6 +381,9 @@ put_data(struct writer *w, struct scan_builder *b, const struct buf *rules,
 			put_filter(w, b, t, i, &d->filter[t][i]);
 		put_always(w, b, t, &d->always[t]);
 	}
+	d->members = put_buf(w, &b->members);
+	d->groups = put_buf(w, &b->groups);
+	d->types = put_buf(w, &b->types);
 	d->records = put_buf(w, &b->records);
 	d->texts = put_buf(w, &b->texts);
 	d->sources = put_buf(w, &b->sources);

@@ -59,6 +59,45 @@ put_place(struct buf *b, const struct sig_place *p)
 }
 
 static void
+put_range(struct buf *b, struct reader *r)
+{
+	buf_fmt(b, "%llu-", (unsigned long long)read_number(r, UINT32_MAX));
+	buf_fmt(b, "%llu", (unsigned long long)read_number(r, UINT32_MAX));
+}
+
+static void
+put_formats(struct buf *b, uint64_t n, struct reader *r)
+{
+	for (uint64_t i = 0; i < n && !r->bad; i++)
+		buf_fmt(b, "%s%s", i == 0 ? "" : ">",
+		    format_name((enum format)read_number(r, FORMATS - 1)));
+}
+
+static void
+put_condition(struct buf *b, enum sig_condition kind, struct reader *r)
+{
+	switch (kind) {
+	case COND_CONTAINER:
+	case COND_HANDLER:
+	case COND_FORMAT:
+		put_formats(b, 1, r);
+		break;
+	case COND_INTERMEDIATES:
+		put_formats(b, read_number(r, SUBS_MAX), r);
+		break;
+	case COND_ICON1:
+	case COND_ICON2:
+		buf_span(b, read_span(r, read_number(r, SCAN_NAME_MAX)));
+		break;
+	case COND_ENCRYPTED:
+		buf_fmt(b, "%llu", (unsigned long long)read_number(r, 1));
+		break;
+	default:
+		put_range(b, r);
+	}
+}
+
+static void
 explain_conditions(struct explain *x, struct span conditions)
 {
 	static const char *const keys[] = {
@@ -70,31 +109,22 @@ explain_conditions(struct explain *x, struct span conditions)
 		[COND_HANDLER] = "HandlerType",
 		[COND_ICON1] = "IconGroup1",
 		[COND_ICON2] = "IconGroup2",
+		[COND_FORMAT] = "Type",
+		[COND_CONTAINER_SIZE] = "ContainerSize",
+		[COND_PACKED] = "FileSizeInContainer",
+		[COND_SIZE] = "FileSizeReal",
+		[COND_ENCRYPTED] = "IsEncrypted",
+		[COND_POSITION] = "FilePos",
 	};
 	struct reader r = reader_of(conditions);
 
-	while (r.p < r.end && !r.bad) {
-		uint64_t kind = read_number(&r, COND_ICON2), n = 1;
+	while (r.p < r.end && !r.bad && x->go_on) {
+		uint64_t kind = read_number(&r, CONDITIONS - 1);
 
 		if (kind == 0)
 			return;
 		buf_fmt(&x->line, "%s:", keys[kind]);
-		if (kind <= COND_SECTIONS) {
-			buf_fmt(&x->line, "%llu-",
-			    (unsigned long long)read_number(&r, UINT32_MAX));
-			buf_fmt(&x->line, "%llu",
-			    (unsigned long long)read_number(&r, UINT32_MAX));
-		} else if (kind >= COND_ICON1) {
-			buf_span(&x->line,
-			    read_span(&r, read_number(&r, SCAN_NAME_MAX)));
-		} else {
-			if (kind == COND_INTERMEDIATES)
-				n = read_number(&r, SUBS_MAX);
-			for (uint64_t i = 0; i < n && !r.bad; i++)
-				buf_fmt(&x->line, "%s%s", i == 0 ? "" : ">",
-				    format_name((enum format)read_number(
-					&r, FORMATS - 1)));
-		}
+		put_condition(&x->line, (enum sig_condition)kind, &r);
 		say(x, SCAN_L_CONDITION);
 	}
 }
@@ -199,13 +229,14 @@ explain_body(struct explain *x, struct reader *r)
 static void
 explain_sub(struct explain *x, uint32_t i, struct span sub)
 {
-	static const char *const kinds[] = { [SUB_BODY] = "body",
+	static const char *const kinds[SUB_KINDS] = { [SUB_BODY] = "body",
 		[SUB_PCRE] = "pcre",
 		[SUB_BYTES] = "bytes",
 		[SUB_MACRO] = "macro",
-		[SUB_IMAGE] = "image" };
+		[SUB_IMAGE] = "image",
+		[SUB_NAME] = "name" };
 	struct reader r = reader_of(sub);
-	uint64_t kind = read_number(&r, SUB_IMAGE);
+	uint64_t kind = read_number(&r, SUB_KINDS - 1);
 
 	if (kind == 0)
 		return;

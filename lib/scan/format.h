@@ -19,7 +19,7 @@
  * a disk has damaged, not what a builder has got wrong. */
 
 #define SET_MAGIC  "KHIENSET" /* 8 bytes, its NUL not written */
-#define SET_FORMAT 3u
+#define SET_FORMAT 4u
 #define SET_HEAD   8192u
 #define SET_CHUNK  65536u
 #define SET_ALIGN  64u /* regions begin at multiples: one cache line */
@@ -58,10 +58,11 @@ struct set_name {
 #define HASH_BUCKETS_MAX 24u /* bits */
 
 enum hash_use {
-	HASH_HIT,     /* whole objects */
-	HASH_ALLOW,   /* whole objects that are good */
-	HASH_SECTION, /* raw data of a section of a program */
-	HASH_IMPORT,  /* what a program imports */
+	HASH_HIT,       /* whole objects */
+	HASH_ALLOW,     /* whole objects that are good */
+	HASH_SECTION,   /* raw data of a section of a program */
+	HASH_IMPORT,    /* what a program imports */
+	HASH_INDICATOR, /* whole objects, for a time: see struct set_hash */
 	HASH_USES
 };
 
@@ -82,7 +83,8 @@ struct set_hashes {
 	struct set_region prefixes; /* uint64_t [count] */
 	struct set_region rows;     /* [count] of HASH_ROW(digest_len) bytes */
 };
-/* A row, unaligned: the digest behind its prefix, then these. */
+/* A row, unaligned: the digest behind its prefix, then these.  Of an
+ * indicator name.number is its last day, counted from 1970. */
 struct set_hash {
 	uint32_t size;
 	struct set_name name;
@@ -155,6 +157,29 @@ struct set_anchor {
 	uint8_t zero[3];
 };
 
+/* ---- what is not found by anchors ------------------------------------------ */
+
+/* A signature of what a container says of a member; the format of the
+ * container, or FORMAT_ANY. */
+struct set_member {
+	uint32_t sig, format;
+};
+/* A body signature that only macros of its group look for. */
+struct set_group {
+	uint32_t sig;
+	uint16_t target, group;
+};
+#define GROUPS_MAX 32u
+
+/* Objects with these bytes at `at` are of the format, whatever the engine's
+ * own table says: the last row that fits counts. */
+#define TYPE_BYTES_MAX 56u
+struct set_type {
+	uint32_t at;
+	uint16_t format, len;
+	unsigned char bytes[TYPE_BYTES_MAX];
+};
+
 /* ---- the directory, right behind the header ----------------------------- */
 
 struct set_directory {
@@ -166,6 +191,9 @@ struct set_directory {
 	struct set_filter filter[TARGETS][FILTERS];
 	/* Signatures without an anchor: uint32_t offsets in `records`. */
 	struct set_region always[TARGETS];
+	struct set_region members; /* struct set_member [] */
+	struct set_region groups;  /* struct set_group [] */
+	struct set_region types;   /* struct set_type [] */
 	struct set_region records; /* record.h */
 	struct set_region texts;   /* NUL-ended UTF-8, from offset 1 on */
 	struct set_region sources; /* uint32_t [] */

@@ -50,6 +50,7 @@ static const enum scan_label hash_labels[HASH_USES] = {
 	[HASH_ALLOW] = SCAN_L_ALLOWED,
 	[HASH_SECTION] = SCAN_L_SECTION,
 	[HASH_IMPORT] = SCAN_L_IMPORT,
+	[HASH_INDICATOR] = SCAN_L_INDICATOR,
 };
 
 /* A row of a hash table, put together again. */

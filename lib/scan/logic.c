@@ -61,6 +61,7 @@ place_range(const struct match_object *o, const struct sig_place *p,
 
 	switch (p->from) {
 	case FROM_ANY:
+	case FROM_MACRO:
 		*out = (struct pattern_range){ 0, len };
 		return true;
 	case FROM_START:
@@ -105,63 +106,99 @@ count_match(void *arg, size_t from, size_t to)
 	return sub_add(c->to, from, c->most);
 }
 
-static void
-count_in(struct evaluation *v, struct pattern_range range, struct counting *c)
+/* A body's matches on their way to somebody, who may have enough. */
+struct each {
+	struct evaluation *v;
+	pattern_fn *fn;
+	void *arg;
+	bool enough;
+};
+
+static bool
+hand_on(void *arg, size_t from, size_t to)
 {
+	struct each *e = arg;
+
+	e->enough = !e->fn(e->arg, from, to);
+	return !e->enough;
+}
+
+static void
+each_in(struct each *e, struct pattern_range range)
+{
+	struct evaluation *v = e->v;
+
 	if ((v->variant->flags & VARIANT_LEAD) != 0) {
 		if (range.to == 0)
 			return;
 		range.to--;
 		range.from -= range.from > 0;
 	}
-	if (c->to->count < c->most)
-		pattern_each(v->pattern, v->variant, range, count_match, c);
+	pattern_each(v->pattern, v->variant, range, hand_on, e);
 }
 
 /* At each entry of the version information and nowhere else. */
 static void
-count_in_versions(struct evaluation *v, struct counting *c)
+each_in_versions(struct each *e)
 {
-	const struct match_facts *f = v->object->facts;
+	const struct match_facts *f = e->v->object->facts;
 	const uint64_t *places = NULL;
 	size_t n = f->versions(f->arg, &places);
 
-	for (size_t i = 0; i < n; i++)
-		count_in(v, (struct pattern_range){ places[i], places[i] }, c);
+	for (size_t i = 0; i < n && !e->enough; i++)
+		each_in(e, (struct pattern_range){ places[i], places[i] });
+}
+
+void
+body_each(struct evaluation *v, struct reader *r, pattern_fn *fn, void *arg)
+{
+	struct sig_place place = read_place(r);
+	uint64_t variants = read_number(r, UINT16_MAX);
+	struct each e = { v, fn, arg, false };
+	struct pattern_range range = { 0, 0 };
+
+	if (place.from != FROM_VERSION &&
+	    !place_range(v->object, &place, &range))
+		return;
+	for (uint64_t i = 0; i < variants && !e.enough; i++) {
+		if (!read_variant(r, v->variant)) {
+			v->damaged = true;
+			return;
+		}
+		if (place.from == FROM_VERSION)
+			each_in_versions(&e);
+		else
+			each_in(&e, range);
+	}
 }
 
 void
 sub_body(struct evaluation *v, uint32_t sub, struct reader *r, uint32_t most,
     struct sub_matches *to)
 {
-	struct sig_place place = read_place(r);
-	uint64_t variants = read_number(r, UINT16_MAX);
 	struct counting c = { to, most };
-	struct pattern_range range = { 0, 0 };
 
 	(void)sub;
-	if (place.from == FROM_MACRO ||
-	    (place.from != FROM_VERSION &&
-		!place_range(v->object, &place, &range)))
-		return;
-	for (uint64_t i = 0; i < variants && to->count < most; i++) {
-		if (!read_variant(r, v->variant)) {
-			v->damaged = true;
-			return;
-		}
-		if (place.from == FROM_VERSION)
-			count_in_versions(v, &c);
-		else
-			count_in(v, range, &c);
-	}
+	body_each(v, r, count_match, &c);
 }
 
 /* ---- subs ----------------------------------------------------------------------- */
 
+static uint64_t
+kind_of(const struct evaluation *v, uint32_t sub)
+{
+	struct reader r;
+
+	if (sub >= v->sig->subs)
+		return 0;
+	r = reader_of(v->sig->sub[sub]);
+	return read_number(&r, SUB_KINDS - 1);
+}
+
 const struct sub_matches *
 sub_count(struct evaluation *v, uint32_t sub, uint32_t most)
 {
-	static sub_fn *const kinds[] = {
+	static sub_fn *const kinds[SUB_KINDS] = {
 		[SUB_BODY] = sub_body,
 		[SUB_PCRE] = sub_pcre,
 		[SUB_BYTES] = sub_bytes,
@@ -178,9 +215,17 @@ sub_count(struct evaluation *v, uint32_t sub, uint32_t most)
 	to = &v->sub[sub];
 	if (to->asked >= most || to->count < to->asked)
 		return to;
+	if (kind_of(v, sub + 1) == SUB_MACRO) {
+		sub_macro(v, sub);
+		return to;
+	}
 	r = reader_of(v->sig->sub[sub]);
-	kind = read_number(&r, COUNT(kinds) - 1);
+	kind = read_number(&r, SUB_KINDS - 1);
 	*to = (struct sub_matches){ .asked = most };
+	if (kind == SUB_MACRO && sub > 0) {
+		sub_macro(v, sub - 1);
+		return to;
+	}
 	if (kinds[kind] == NULL) {
 		v->damaged = true;
 		return to;
@@ -313,7 +358,7 @@ conditions_hold(struct evaluation *v)
 
 	while (r.p < r.end && !r.bad) {
 		enum sig_condition kind =
-		    (enum sig_condition)read_number(&r, COND_ICON2);
+		    (enum sig_condition)read_number(&r, CONDITIONS - 1);
 
 		if (!f->holds(f->arg, kind, &r))
 			return false;
@@ -363,6 +408,8 @@ sig_places(struct evaluation *v, uint32_t most)
 	struct sig_place place;
 	struct pattern_range range;
 
+	if (!conditions_hold(v))
+		return;
 	(void)read_number(&r, SUB_BODY);
 	place = read_place(&r);
 	if (p.format >= FORMATS || read_number(&r, UINT16_MAX) == 0 ||

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "formats/bytes.h"
 #include "formats/magic.h"
+#include "scan/mask.h"
 #include "scan/scanner_int.h"
 #include "scan/type.h"
 
@@ -89,9 +90,9 @@ allowed(struct scanner *s, const struct object *o)
 	return false;
 }
 
-/* True: the verdict is in. */
-static bool
-found(struct scanner *s, const struct object *o, const struct set_name *name)
+bool
+look_found(
+    struct scanner *s, const struct object *o, const struct set_name *name)
 {
 	char text[SCAN_NAME_MAX], source[SCAN_NAME_MAX];
 
@@ -130,7 +131,7 @@ look_at_sections(struct scanner *s, const struct object *o)
 		    look_up_part(s,
 			bytes_sub(o->bytes, sect.raw, sect.raw_size),
 			HASH_SECTION, &h) &&
-		    found(s, o, &h.name))
+		    look_found(s, o, &h.name))
 			return true;
 	if (!x->has_sections ||
 	    s->set->dir->hash[HASH_IMPORT][DIGEST_MD5].count == 0)
@@ -138,7 +139,7 @@ look_at_sections(struct scanner *s, const struct object *o)
 	buf_clear(&s->imports);
 	pe_imports(o->bytes, x, &s->imports);
 	return look_up_part(s, buf_view(&s->imports), HASH_IMPORT, &h) &&
-	    found(s, o, &h.name);
+	    look_found(s, o, &h.name);
 }
 
 static bool
@@ -201,7 +202,18 @@ container_of(const struct object *o)
 	return o->parent == NULL ? FORMAT_ANY : o->parent->format;
 }
 
-/* The innermost container is the last of them. */
+static uint32_t
+containers_of(const struct object *o)
+{
+	uint32_t n = 0;
+
+	for (; o->parent != NULL; o = o->parent)
+		n++;
+	return n;
+}
+
+/* The innermost container is the last of them.  ANY names none, but asks for
+ * one more all the same, as it does for ClamAV. */
 static bool
 came_through(const struct object *o, struct reader *r)
 {
@@ -210,10 +222,14 @@ came_through(const struct object *o, struct reader *r)
 
 	for (uint64_t i = 0; i < n; i++)
 		want[i] = (enum format)read_number(r, FORMATS - 1);
+	if (containers_of(o) < n)
+		return false;
 	while (n > 0) {
-		if (want[--n] != FORMAT_ANY && container_of(o) != want[n])
+		if (want[--n] == FORMAT_ANY)
+			continue;
+		if (container_of(o) != want[n])
 			return false;
-		o = o->parent == NULL ? o : o->parent;
+		o = o->parent;
 	}
 	return true;
 }
@@ -240,6 +256,8 @@ ask_condition(void *arg, enum sig_condition kind, struct reader *r)
 	case COND_HANDLER:
 		(void)read_number(r, FORMATS - 1);
 		return true;
+	case COND_FORMAT:
+		return l->o->format == read_number(r, FORMATS - 1);
 	default:
 		return false; /* icons */
 	}
@@ -252,7 +270,7 @@ wants_handler(const struct sig *sig, enum format *out)
 	struct reader r = reader_of(sig->conditions);
 
 	while (r.p < r.end && !r.bad) {
-		uint64_t kind = read_number(&r, COND_ICON2), n;
+		uint64_t kind = read_number(&r, CONDITIONS - 1), n;
 
 		if (kind == COND_HANDLER) {
 			*out = (enum format)read_number(&r, FORMATS - 1);
@@ -262,7 +280,7 @@ wants_handler(const struct sig *sig, enum format *out)
 			(void)read_span(&r, read_number(&r, SCAN_NAME_MAX));
 			continue;
 		}
-		n = kind == COND_CONTAINER ? 1 : 2;
+		n = kind == COND_CONTAINER || kind == COND_FORMAT ? 1 : 2;
 		if (kind == COND_INTERMEDIATES)
 			n = read_number(&r, SUBS_MAX);
 		while (n-- > 0)
@@ -291,7 +309,7 @@ on_found(void *arg, const struct sig *sig, size_t at)
 		l->o->again = again;
 		return true;
 	}
-	return !found(l->s, l->o, &sig->name);
+	return !look_found(l->s, l->o, &sig->name);
 }
 
 static bool
@@ -419,14 +437,42 @@ look_at_rules(struct scanner *s, struct object *o)
 	return s->stop;
 }
 
+static bool
+type_fits(const struct set_type *t, struct span bytes)
+{
+	struct span s = bytes_sub(bytes, t->at, t->len);
+	size_t i = 0;
+
+	while (i < s.len && i < TYPE_BYTES_MAX &&
+	    mask_byte((unsigned char)s.ptr[i], i) == t->bytes[i])
+		i++;
+	return i == t->len;
+}
+
+/* What the set's own table says, else the engine's. */
+static enum format
+type_of(struct scanner *s, struct span bytes)
+{
+	struct set_region all = s->set->dir->types;
+	const struct set_type *t = set_region(s->set, all);
+
+	for (uint64_t i = t == NULL ? 0 : all.size / sizeof(*t); i-- > 0;)
+		if (t[i].format < FORMATS && type_fits(&t[i], bytes))
+			return (enum format)t[i].format;
+	return format_of(bytes);
+}
+
 bool
 look_at(struct scanner *s, struct object *o)
 {
 	struct set_hash h;
 
 	if (o->format == FORMAT_ANY)
-		o->format = format_of(o->bytes);
-	if (look_up(s, o, HASH_HIT, &h) && found(s, o, &h.name))
+		o->format = type_of(s, o->bytes);
+	if (look_up(s, o, HASH_HIT, &h) && look_found(s, o, &h.name))
+		return true;
+	if (look_up(s, o, HASH_INDICATOR, &h) && h.name.number >= s->today &&
+	    look_found(s, o, &h.name))
 		return true;
 	if (has_sections(s) && look_at_sections(s, o))
 		return true;

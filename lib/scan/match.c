@@ -129,6 +129,7 @@ try_sig(struct matcher *m)
 	size_t at;
 
 	*v = (struct evaluation){
+		.set = m->set,
 		.pattern = &m->pattern,
 		.regexes = m->regexes,
 		.object = m->object,
@@ -154,7 +155,7 @@ anchor_stands(struct matcher *m, const struct set_anchor *a, size_t at)
 	if (a->sub >= m->sig.subs)
 		return false;
 	r = reader_of(m->sig.sub[a->sub]);
-	if (read_number(&r, SUB_IMAGE) != SUB_BODY)
+	if (read_number(&r, SUB_KINDS - 1) != SUB_BODY)
 		return true;
 	(void)read_place(&r);
 	variants = read_number(&r, UINT16_MAX);
@@ -401,4 +402,17 @@ matcher_scan(struct matcher *m, const struct match_object *object)
 	if (m->enough)
 		return MATCH_ENOUGH;
 	return m->pattern.late ? MATCH_LATE : MATCH_DONE;
+}
+
+bool
+matcher_name_fits(struct matcher *m, uint32_t sig, struct span masked,
+    struct span flags, struct span name)
+{
+	const struct regex *r =
+	    regex_get(m->regexes, (uint64_t)sig << 8, masked, flags);
+	size_t start, end;
+
+	return r != NULL &&
+	    regex_find(m->regexes, r, name, 0, false, &start, &end) ==
+	    REGEX_FOUND;
 }

@@ -41,4 +41,8 @@ void matcher_free(struct matcher *m); /* accepts NULL */
 enum match_result
 matcher_scan(struct matcher *m, const struct match_object *object);
 
+/* Whether the regular expression of signature `sig` is in a member's name. */
+bool matcher_name_fits(struct matcher *m, uint32_t sig, struct span masked,
+    struct span flags, struct span name);
+
 #endif

@@ -15,6 +15,7 @@ struct sub_matches {
 };
 
 struct evaluation {
+	struct scan_set *set;
 	struct pattern *pattern;
 	struct regex_cache *regexes;
 	const struct match_object *object;
@@ -41,6 +42,12 @@ bool place_range(const struct match_object *o, const struct sig_place *place,
 typedef void sub_fn(struct evaluation *v, uint32_t sub, struct reader *r,
     uint32_t most, struct sub_matches *to);
 sub_fn sub_body, sub_pcre, sub_bytes;
+/* The matches of the body `sub` and of the macro behind it, which take from
+ * each other. */
+void sub_macro(struct evaluation *v, uint32_t sub);
+/* All matches of an encoded body, wherever its place allows. */
+void
+body_each(struct evaluation *v, struct reader *r, pattern_fn *fn, void *arg);
 
 /* Adds a match; false: that was the last that is wanted. */
 bool sub_add(struct sub_matches *to, size_t at, uint32_t most);

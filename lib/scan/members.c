@@ -141,9 +141,12 @@ looks_like_tar(const struct bytes *b)
  * member instead. */
 static bool
 scan_member(struct scanner *s, struct unpack *u, const struct object *o,
-    const struct unpack_member *m, bool may_be_tar)
+    const struct unpack_member *m, enum pack how, uint32_t position,
+    bool may_be_tar)
 {
 	struct object child = { .parent = o, .depth = o->depth + 1 };
+	const struct member_facts facts = { span_of(m->name), PEEL_UNKNOWN,
+		m->size, m->encrypted, position };
 	struct bytes b = { 0 };
 
 	set_inner(&child, o, m->name);
@@ -151,6 +154,8 @@ scan_member(struct scanner *s, struct unpack *u, const struct object *o,
 		scanner_give_up(s, &child, SCAN_R_COUNT);
 		return true;
 	}
+	if (how != PACK_STREAM && names_look(s, &child, &facts))
+		return true;
 	if (m->encrypted) {
 		scanner_note(s, &child, SCAN_R_ENCRYPTED);
 		return true;
@@ -181,12 +186,13 @@ walk(struct scanner *s, const struct object *o, struct span packed,
 	struct unpack_member m;
 	enum scan_reason why = unpack_open(packed, how, with_tar, &u);
 	bool fits = true, withheld = false;
+	uint32_t position = 0;
 
 	while (why == SCAN_R_NONE && fits && !s->stop &&
 	    unpack_next(u, &m, &why)) {
 		withheld = withheld || m.withheld;
-		fits =
-		    scan_member(s, u, o, &m, how == PACK_STREAM && !with_tar);
+		fits = scan_member(s, u, o, &m, how, ++position,
+		    how == PACK_STREAM && !with_tar);
 	}
 	if (why != SCAN_R_NONE)
 		scanner_note(s, o, why);
@@ -225,7 +231,8 @@ struct sink {
 	const struct object *o;
 	struct object child;
 	struct bytes bytes;
-	bool cut; /* the member was longer than one may be */
+	uint32_t position; /* of the child */
+	bool cut;          /* the member was longer than one may be */
 };
 
 static struct sink *
@@ -234,12 +241,22 @@ sink_of(struct peel *p)
 	return (struct sink *)(void *)p;
 }
 
+/* Containers that say something of their members. */
+static const bool has_directory[FORMATS] = {
+	[FORMAT_ARJ] = true,
+	[FORMAT_ARJSFX] = true,
+	[FORMAT_MSCHM] = true,
+	[FORMAT_UDF] = true,
+	[FORMAT_ISO9660] = true,
+};
+
 /* False: nothing more is wanted of this object. */
 static bool
 begin_child(struct sink *k, const struct peel_member *m)
 {
 	struct scanner *s = k->s;
 	char name[SCAN_INNER_MAX];
+	struct member_facts facts;
 
 	(void)snprintf(name, sizeof(name), "%.*s",
 	    (int)(m->name.len < sizeof(name) ? m->name.len : sizeof(name)),
@@ -258,7 +275,10 @@ begin_child(struct sink *k, const struct peel_member *m)
 	}
 	if (m->encrypted)
 		scanner_note(s, &k->child, SCAN_R_ENCRYPTED);
-	return true;
+	facts = (struct member_facts){ m->name, m->packed, m->size,
+		m->encrypted, ++k->position };
+	return !has_directory[k->o->format] ||
+	    !names_look(s, &k->child, &facts);
 }
 
 static bool

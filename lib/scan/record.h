@@ -42,6 +42,8 @@ void write_masked(struct buf *b, struct span s);
 
 #define SIG_LOGICAL   1u /* has an expression; else its one sub decides */
 #define SIG_IS_FORMAT 2u /* tells the format `name.number`, no infection */
+#define SIG_IS_MEMBER 4u /* of what a container says of a member */
+#define SIG_IS_GROUP  8u /* only macros look for it */
 
 struct sig {
 	uint32_t at; /* offset of the record */
@@ -64,6 +66,13 @@ enum sig_condition { /* ranges: two numbers, from and to */
 	COND_HANDLER,       /* a format: look again as that */
 	COND_ICON1,         /* a text's length and bytes */
 	COND_ICON2,
+	COND_FORMAT,         /* the object's own */
+	COND_CONTAINER_SIZE, /* ranges again: of the container, */
+	COND_PACKED,         /* and of a member as it is packed */
+	COND_SIZE,           /* and unpacked */
+	COND_ENCRYPTED,      /* 0 or 1 */
+	COND_POSITION,       /* the first member is 1 */
+	CONDITIONS
 };
 
 enum sig_op {   /* then: comparison, number, second number; then: */
@@ -75,7 +84,17 @@ enum sig_op {   /* then: comparison, number, second number; then: */
 enum sig_compare { CMP_NONE, CMP_EQUAL, CMP_MORE, CMP_LESS, CMPS };
 #define EXPRESSION_DEPTH 32u
 
-enum sig_kind { SUB_BODY = 1, SUB_PCRE, SUB_BYTES, SUB_MACRO, SUB_IMAGE };
+/* A macro: least and greatest distance, group.  A name: flags and masked
+ * text of a regular expression. */
+enum sig_kind {
+	SUB_BODY = 1,
+	SUB_PCRE,
+	SUB_BYTES,
+	SUB_MACRO,
+	SUB_IMAGE,
+	SUB_NAME,
+	SUB_KINDS
+};
 
 enum sig_from {
 	FROM_ANY,

@@ -244,6 +244,7 @@ struct scan_query {
 enum scan_label {
 	SCAN_L_HASH, /* text: the digest, size; of whole objects */
 	SCAN_L_ALLOWED,
+	SCAN_L_INDICATOR,
 	SCAN_L_SECTION,
 	SCAN_L_IMPORT,
 	SCAN_L_BODY,    /* a signature with bodies: its name alone */

@@ -175,6 +175,8 @@ begin(struct scanner *s, uint64_t size, struct scan_verdict *v)
 	s->v = v;
 	s->deadline_ns = clock_mono_ns(&clock_system) +
 	    (int64_t)s->limits.seconds * 1000000000;
+	s->today =
+	    (uint32_t)((clock_utc_ms(&clock_system) + VN_OFFSET_MS) / DAY_MS);
 	s->packed = size;
 	s->unpacked = 0;
 	s->members = 0;

@@ -29,6 +29,7 @@ struct scanner {
 	/* the file under way */
 	struct scan_verdict *v;
 	int64_t deadline_ns;
+	uint32_t today; /* days since 1970 */
 	uint64_t packed, unpacked;
 	uint32_t members;
 	bool stop; /* found, or a limit of the whole file passed */
@@ -74,8 +75,25 @@ void scanner_object(struct scanner *s, struct object *o);
 
 /* Hashes, bodies and rules; true: the verdict is in. */
 bool look_at(struct scanner *s, struct object *o);
+/* A signature matches the object.  True: that is all that is asked for; not
+ * if the object, or what it came in, is known to be good. */
+bool look_found(
+    struct scanner *s, const struct object *o, const struct set_name *name);
 /* False: no memory. */
 bool look_digests(struct scanner *s, struct object *o, unsigned kinds);
+
+/* ---- names.c ------------------------------------------------------------------ */
+
+/* What a container says of a member. */
+struct member_facts {
+	struct span name;      /* as it is packed, folders and all */
+	uint64_t packed, size; /* PEEL_UNKNOWN: it does not say */
+	bool encrypted;
+	uint32_t position; /* the first is 1 */
+};
+/* Looks for signatures of members; true: the verdict is in. */
+bool names_look(struct scanner *s, const struct object *member,
+    const struct member_facts *facts);
 
 /* ---- members.c ---------------------------------------------------------------- */
 

@@ -181,7 +181,10 @@ static bool
 directory_fits(const struct scan_set *set)
 {
 	const struct set_directory *d = set->dir;
-	bool ok = region_fits(set, d->records, d->records.size) &&
+	bool ok = region_fits(set, d->members, d->members.size) &&
+	    region_fits(set, d->groups, d->groups.size) &&
+	    region_fits(set, d->types, d->types.size) &&
+	    region_fits(set, d->records, d->records.size) &&
 	    region_fits(set, d->texts, d->texts.size) &&
 	    region_fits(set, d->sources, d->sources.size) &&
 	    region_fits(set, d->rules, d->rules.size);

@@ -160,6 +160,9 @@ unpack_next(struct unpack *u, struct unpack_member *out, enum scan_reason *why)
 	name = archive_entry_pathname(entry);
 	*out = (struct unpack_member){
 		.name = name == NULL ? "" : name,
+		.size = archive_entry_size_is_set(entry) != 0
+		    ? (uint64_t)archive_entry_size(entry)
+		    : UINT64_MAX,
 		.encrypted = archive_entry_is_encrypted(entry) != 0,
 		.withheld = withholds(u->a, entry),
 	};

@@ -17,6 +17,7 @@ void unpack_close(struct unpack *u); /* accepts NULL */
 
 struct unpack_member {
 	const char *name; /* bytes as packed, until the next member; or "" */
+	uint64_t size;    /* as it says, or UINT64_MAX */
 	bool encrypted;   /* its bytes cannot be read */
 	bool withheld;    /* they are not given: it says to be no file */
 };

@@ -179,6 +179,7 @@ verb_db_info(const struct khien *k, int argc, char **argv)
 static const char *const labels[SCAN_LABELS] = {
 	[SCAN_L_HASH] = N_("hash"),
 	[SCAN_L_ALLOWED] = N_("allowed"),
+	[SCAN_L_INDICATOR] = N_("indicator"),
 	[SCAN_L_SECTION] = N_("hash of a section"),
 	[SCAN_L_IMPORT] = N_("hash of imports"),
 	[SCAN_L_BODY] = N_("body"),

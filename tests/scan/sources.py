@@ -1,0 +1,154 @@
+#!/usr/bin/python3
+"""What signatures of each kind find, and what they leave alone: built and
+scanned with khien.  Prints TAP."""
+import datetime
+import hashlib
+import io
+import os
+import pathlib
+import sys
+import tarfile
+import zipfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+from support.command import has, run, same
+
+BINARY = b"\x89\xff\0\0"
+tests = []
+
+
+def test(function):
+    tests.append(function)
+    return function
+
+
+def names(khien, sources, files):
+    """{file: names of what was found in it} with a set of these sources."""
+    for name, text in sources.items():
+        khien.write("s/" + name, text.encode())
+    code, _, err = khien("db", "build", "-o", "set", "s")
+    same((code, err.count("skipped: ")), (0, 0))
+    for name, data in files.items():
+        khien.write("f/" + name, data)
+    out = khien("scan", "--all", "--db", "set", "f")[1]
+    found = {name: set() for name in files}
+    for line in out.splitlines():
+        if line.endswith(" FOUND"):
+            path, name = line[:-len(" FOUND")].rsplit(": ", 1)
+            found[path[len("f/"):].split(" ")[0]].add(name)
+    return found
+
+
+def zip_of(members, method=zipfile.ZIP_DEFLATED):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as z:
+        for name, data in members:
+            z.writestr(name, data)
+    return out.getvalue()
+
+
+def tar_of(members):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as t:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            t.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+@test
+def a_container_tells_of_its_members(khien):
+    two = [("read.me", b"a" * 100), ("bill.pdf.exe", b"b" * 50)]
+    files = {"a.zip": zip_of(two), "b.tar": tar_of(two),
+             "c.zip": zip_of([("bill.pdf.exe", b"b" * 51)], 0)}
+    found = names(khien, {"a.cdb": "".join("%s:%s\n" % row for row in (
+        ("Name", r"*:*:\.pdf\.exe$:*:*:*:*:*:*"),
+        ("Case", r"*:*:(?i)BILL:*:*:*:*:*:*"),
+        ("NoCase", r"*:*:BILL:*:*:*:*:*:*"),
+        ("Zip", "CL_TYPE_ZIP:*:exe:*:*:*:*:*:*"),
+        ("Tar", "CL_TYPE_POSIX_TAR:*:*:50:50:0:2:*:*"),
+        ("Whole", "*:%d:*:*:*:*:*:*:*" % len(files["a.zip"])),
+        ("Packed", "CL_TYPE_ZIP:*:exe:1-20:50-51:*:*:*:*"),
+        ("Stored", "CL_TYPE_ZIP:*:*:51:51:*:1:*:*"),
+        ("Later", "*:*:exe:*:*:*:3-9:*:*"),
+        ("Secret", "*:*:*:*:*:1:*:*:*")))}, files)
+    both = {"Name", "Case"}
+    same(found, {"a.zip": both | {"Zip", "Whole", "Packed"},
+                 "b.tar": both | {"Tar"},
+                 "c.zip": both | {"Zip", "Stored"}})
+
+
+@test
+def a_macro_looks_between_two_places_of_a_body(khien):
+    hello, world = "68656c6c6f", "776f726c64"
+    found = names(
+        khien, {"a.ndb": "Group:0:$7:%s\n" % world,
+                "a.ldb": "Macro;Engine:51-255,Target:0;0&1;%s;${5-7}7$\n"
+                % hello},
+        {"good": BINARY + b"hello\0world\0hello\0",
+         "far": BINARY + b"hello\0\0\0\0world\0hello\0",
+         "alone": BINARY + b"hello\0world\0\0"})
+    same(found, {"good": {"Macro"}, "far": set(), "alone": set()})
+
+
+@test
+def a_site_may_add_types(khien):
+    body = b"needle".hex()
+    sources = {
+        "a.ftm": "0:0:4b48494e:Ours:CL_TYPE_ANY:CL_TYPE_ELF\n"
+                 "0:2:494e4e:Later:CL_TYPE_ANY:CL_TYPE_PDF\n"
+                 "0:0:504b0304:ZIP:CL_TYPE_ANY:CL_TYPE_ZIP\n",
+        "a.ndb": "Elf:6:*:%s\nPdf:10:*:%s\nAny:0:*:%s\n" % ((body,) * 3)}
+    same(names(khien, sources, {
+        "elf": b"KHIN\0\1 needle\0", "pdf": b"KHINN\0\1 needle\0",
+        "none": b"KHIM\0\1 needle\0"}),
+        {"elf": {"Elf", "Any"}, "pdf": {"Pdf", "Any"}, "none": {"Any"}})
+
+
+@test
+def a_manifest_allows_what_packages_carry(khien):
+    good, bad = BINARY + b"a needle, known", BINARY + b"a needle, unknown"
+    lines = "%s  usr/bin/thing\n" % hashlib.md5(good).hexdigest()
+    sha = "%s *usr/bin/thing\n" % hashlib.sha256(bad + b"2").hexdigest()
+    same(names(khien, {"a.ndb": "N:0:*:6e6565646c65\n",
+                       "thing.md5sums": lines, "thing.sha256sums": sha},
+               {"good": good, "bad": bad, "two": bad + b"2"}),
+         {"good": set(), "bad": {"N"}, "two": set()})
+
+
+@test
+def an_indicator_holds_to_its_last_day(khien):
+    vietnam = datetime.timezone(datetime.timedelta(hours=7))
+    today = datetime.datetime.now(vietnam).date()
+    files, lines = {}, ""
+    for name, days in (("past", -2), ("soon", 2), ("late", 4000)):
+        files[name] = BINARY + name.encode()
+        lines += "%s:%s:%s:Tinh.%s-2\n" % (
+            hashlib.sha256(files[name]).hexdigest(),
+            "*" if days == 2 else len(files[name]),
+            today + datetime.timedelta(days), name)
+    same(names(khien, {"province.indicators": lines}, files),
+         {"past": set(), "soon": {"Tinh.soon-2"}, "late": {"Tinh.late-2"}})
+    has(khien("db", "find", "set", "Tinh.late-2")[1], "province.indicators")
+
+
+@test
+def what_cannot_be_used_is_named(khien):
+    khien.write("s/a.cdb", b"A:CL_TYPE_NONE:*:*:*:*:*:*:*:*\nB:*:1-:*:*:*:*:*"
+                b":*:*\nC:*:*:(:*:*:*:*:*:*\nD:*:*:*\n")
+    khien.write("s/a.ftm", b"4:0:41:x:CL_TYPE_ANY:CL_TYPE_ZIP\n"
+                b"0:0:4:x:CL_TYPE_ANY:CL_TYPE_ZIP\n0:0:41:x:A:B\n")
+    khien.write("s/a.indicators", b"00:*:2026-01-01:X\n"
+                + b"0" * 64 + b":*:2026-13-01:X\n")
+    khien.write("s/a.ldb", b"M;Engine:51-255,Target:0;0;${1-2}3$\n")
+    khien.write("s/a.md5sums", b"nothing here\n")
+    code, _, err = khien("db", "build", "-o", "set", "s")
+    same(code, 0)
+    for where in ("a.cdb:1", "a.cdb:2", "a.cdb:3", "a.cdb:4", "a.ftm:1",
+                  "a.ftm:2", "a.ftm:3", "a.indicators:1", "a.indicators:2",
+                  "a.ldb:1", "a.md5sums:1"):
+        has(err, where)
+
+
+sys.exit(run(tests))
