@@ -1,4 +1,5 @@
 #include "scan/build_int.h"
+#include "scan/set.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -240,8 +241,8 @@ build_source_text(const struct scan_builder *b)
 	return b->texts.ptr + at[b->source];
 }
 
-enum err
-scan_builder_new(scan_problem_fn *problem, void *arg, struct scan_builder **out,
+static enum err
+builder_new(scan_problem_fn *problem, void *arg, struct scan_builder **out,
     struct errinfo *ei)
 {
 	struct scan_builder *b = calloc(1, sizeof(*b));
@@ -261,15 +262,77 @@ scan_builder_new(scan_problem_fn *problem, void *arg, struct scan_builder **out,
 	buf_add(&b->texts, "", 1);
 	/* No record is at 0: it reads as none. */
 	buf_add(&b->records, "", 1);
-	set_source(b, "built-in", SPAN("built-in"));
-	e = b->draft == NULL ? err_set(ei, ERR_NOMEM, "signature builder")
-			     : add_eicar(b, ei);
-	if (e == OK)
-		e = build_formats(b, ei);
+	e = b->draft == NULL ? err_set(ei, ERR_NOMEM, "signature builder") : OK;
 	if (e != OK) {
 		scan_builder_free(b);
 		return e;
 	}
+	*out = b;
+	return OK;
+}
+
+static enum err
+add_built_in(struct scan_builder *b, struct errinfo *ei)
+{
+	enum err e;
+
+	set_source(b, "built-in", SPAN("built-in"));
+	e = add_eicar(b, ei);
+	return e == OK ? build_formats(b, ei) : e;
+}
+
+enum err
+scan_builder_new(scan_problem_fn *problem, void *arg, struct scan_builder **out,
+    struct errinfo *ei)
+{
+	struct scan_builder *b = NULL;
+	enum err e = builder_new(problem, arg, &b, ei);
+
+	if (e == OK)
+		e = add_built_in(b, ei);
+	if (e == OK)
+		*out = b;
+	else
+		scan_builder_free(b);
+	return e;
+}
+
+/* Every text of the base, where it stands there. */
+static bool
+take_texts(struct scan_builder *b, struct scan_set *base)
+{
+	struct set_region r = base->dir->texts;
+	const char *p = set_region(base, r);
+	size_t at = 1;
+
+	while (p != NULL && at < r.size) {
+		size_t n = strnlen(p + at, r.size - at);
+
+		if (build_text(b, (struct span){ p + at, n }) != at)
+			return false;
+		at += n + 1;
+	}
+	return at == r.size;
+}
+
+enum err
+scan_builder_onto(struct scan_set *base, scan_problem_fn *problem, void *arg,
+    struct scan_builder **out, struct errinfo *ei)
+{
+	struct set_region r = base->dir->sources;
+	const void *sources = set_region(base, r);
+	struct scan_builder *b = NULL;
+	enum err e = builder_new(problem, arg, &b, ei);
+
+	if (e != OK)
+		return e;
+	b->base = base;
+	if (sources == NULL || !take_texts(b, base)) {
+		scan_builder_free(b);
+		return err_set(
+		    ei, ERR_CORRUPT, "the set that is added to is damaged");
+	}
+	buf_add(&b->sources, sources, r.size);
 	*out = b;
 	return OK;
 }

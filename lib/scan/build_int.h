@@ -30,6 +30,14 @@ struct always_row {
 	uint32_t sig, target;
 };
 
+/* Left out: the signature of this name, or only if its line has this MD5. */
+struct ignored_name {
+	unsigned char name[32]; /* its SHA-256 */
+	unsigned char line[16];
+	uint32_t has_line;
+	struct set_name key; /* as the base has it, if there is one */
+};
+
 /* Texts that are kept once: offsets in `texts`, found by their hash. */
 struct text_index {
 	uint32_t *slot; /* 0: free */
@@ -37,6 +45,7 @@ struct text_index {
 };
 
 struct scan_builder {
+	struct scan_set *base; /* that is added to, or NULL */
 	scan_problem_fn *problem;
 	void *arg;
 	struct scan_counts counts;

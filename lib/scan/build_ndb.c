@@ -67,12 +67,6 @@ add_old_body(struct scan_builder *b, struct span line, struct errinfo *ei)
 
 /* ---- ignored names ------------------------------------------------------------------ */
 
-struct ignored_name {
-	unsigned char name[SHA256_LEN];
-	unsigned char line[16]; /* MD5 of the signature that is meant */
-	uint32_t has_line;
-};
-
 static void
 md5(struct span s, unsigned char out[DIGEST_MAX])
 {
@@ -105,6 +99,13 @@ add_ignored(struct scan_builder *b, struct span line, struct errinfo *ei)
 	if (row.has_line && hex_decode(f[1], row.line, 16) != OK)
 		return err_set(ei, ERR_SYNTAX, "hash is not an MD5");
 	sha256(name, row.name);
+	if (b->base != NULL) {
+		if (row.has_line != 0)
+			return err_set(ei, ERR_UNSUPPORTED,
+			    "lines of the set that is added to are not known");
+		if (build_name(b, name, &row.key, ei) != OK)
+			return ei->code;
+	}
 	buf_add(&b->ignored, &row, sizeof(row));
 	return OK;
 }

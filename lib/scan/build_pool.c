@@ -87,7 +87,8 @@ has_turn(const struct build *b, const char *path)
 }
 
 static enum err
-send_file(struct build *b, const char *path, struct errinfo *ei)
+send_as(struct build *b, enum scan_message type, const char *path,
+    struct errinfo *ei)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	enum err e;
@@ -96,10 +97,28 @@ send_file(struct build *b, const char *path, struct errinfo *ei)
 		return err_set(ei, ERR_NOT_FOUND, "no file %s", path);
 	if (fd < 0)
 		return err_sys(ei, "%s", path);
-	e = channel_send(worker_channel(b->worker),
-	    b->first ? BUILD_FIRST : BUILD_SOURCE, span_of(path), fd, ei);
+	e = channel_send(
+	    worker_channel(b->worker), type, span_of(path), fd, ei);
 	(void)close(fd);
 	return e == OK ? await(b, path, BUILD_TAKEN, ei) : e;
+}
+
+static enum err
+send_file(struct build *b, const char *path, struct errinfo *ei)
+{
+	return send_as(b, b->first ? BUILD_FIRST : BUILD_SOURCE, path, ei);
+}
+
+/* What it says of a set does not name it. */
+static enum err
+send_base(struct build *b, const char *path, struct errinfo *ei)
+{
+	struct errinfo said = { 0 };
+	enum err e = send_as(b, BUILD_BASE, path, &said);
+
+	if (e == OK || span_starts(span_of(said.msg), "no file"))
+		return e == OK ? OK : err_set(ei, e, "%s", said.msg);
+	return err_set(ei, e, "%s: %s", path, said.msg);
 }
 
 /* ---- folders -------------------------------------------------------------- */
@@ -255,6 +274,8 @@ scan_build_files(const char *const *paths, size_t n, const char *out_path,
 	struct build b = { .problem = problem, .arg = arg };
 	enum err e = worker_start(&spec, &b.worker, ei);
 
+	if (e == OK && opt->base != NULL)
+		e = send_base(&b, opt->base, ei);
 	if (e == OK)
 		e = send_all(&b, paths, n, ei);
 	if (e == OK && opt->strict && b.problems > 0)

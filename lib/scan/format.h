@@ -187,6 +187,10 @@ struct set_directory {
 	int64_t built_ms;
 	uint64_t hashes, bodies, allowed, yara, skipped;
 	uint64_t digests; /* where they begin: the end of the data */
+	/* What was added to another set, whose digest this is: a set of its
+	 * own, for files that were clean with that one. */
+	unsigned char from[32];
+	struct set_region added;
 	struct set_hashes hash[HASH_USES][HASH_KINDS];
 	struct set_filter filter[TARGETS][FILTERS];
 	/* Signatures without an anchor: uint32_t offsets in `records`. */

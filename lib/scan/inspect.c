@@ -96,19 +96,6 @@ walk_hashes(struct walk *w, enum hash_use use, const struct set_hashes *h)
 
 /* ---- records -------------------------------------------------------------------- */
 
-/* The offset of the record behind this one; 0 at the end. */
-static uint32_t
-next_record(struct scan_set *set, uint32_t at)
-{
-	struct span r = set_record(set, at);
-	uint64_t next =
-	    (uint64_t)((const unsigned char *)r.ptr + r.len - set->base) -
-	    set->dir->records.at;
-
-	return r.len == 0 || next >= set->dir->records.size ? 0
-							    : (uint32_t)next;
-}
-
 #define BODY_ID 8u /* hex digits */
 
 /* Stands for what the signature says, its name left out. */
@@ -132,7 +119,7 @@ walk_records(struct walk *w)
 	char id[BODY_ID + 1];
 
 	for (uint32_t at = 1; at != 0 && !w->stopped;
-	     at = next_record(w->set, at)) {
+	     at = set_next_record(w->set, at)) {
 		if (!sig_read(set_record(w->set, at), at, &sig) ||
 		    (sig.flags & SIG_IS_FORMAT) != 0 || !wanted(w, &sig.name))
 			continue;

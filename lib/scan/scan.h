@@ -108,6 +108,12 @@ typedef void scan_problem_fn(void *arg, const struct scan_problem *p);
 /* EICAR is always in.  `problem` may be NULL. */
 enum err scan_builder_new(scan_problem_fn *problem, void *arg,
     struct scan_builder **out, struct errinfo *ei) MUST_USE;
+/* What is added goes behind what `base`, which must live as long, has; names
+ * that .ign2 files leave out go from it too.  A fraction of the work of
+ * building all anew, but no YARA rules can be added. */
+struct scan_set;
+enum err scan_builder_onto(struct scan_set *base, scan_problem_fn *problem,
+    void *arg, struct scan_builder **out, struct errinfo *ei) MUST_USE;
 void scan_builder_free(struct scan_builder *b); /* accepts NULL */
 /* `name` decides the format by its ending (README.md lists them); another is
  * ERR_UNSUPPORTED.  A bad line is reported, counted and skipped. */
@@ -131,6 +137,7 @@ struct scan_set_info {
 	uint64_t file_size;
 	struct scan_counts counts;
 	unsigned char digest[32]; /* stands for the whole file */
+	unsigned char from[32];   /* the digest of what it adds to, or zeros */
 };
 /* Maps fd (which may be closed afterwards) and checks the header: a cut file
  * is ERR_CORRUPT, another format version ERR_UNSUPPORTED.  Opening reads
@@ -216,7 +223,8 @@ void scan_cache_add(
 
 struct scan_build_options {
 	uint64_t version;
-	bool strict; /* a line that cannot be used is an error */
+	const char *base; /* a set that is added to, or NULL */
+	bool strict;      /* a line that cannot be used is an error */
 };
 /* Compile `paths` (files, or folders of them) in a sandboxed worker into
  * `out_path`, atomically.  In a folder what is no signature file is a

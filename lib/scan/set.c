@@ -82,6 +82,18 @@ set_record(struct scan_set *set, uint32_t at)
 	    : (struct span){ (const char *)r.p, (size_t)n };
 }
 
+uint32_t
+set_next_record(struct scan_set *set, uint32_t at)
+{
+	struct span r = set_record(set, at);
+	uint64_t next =
+	    (uint64_t)((const unsigned char *)r.ptr + r.len - set->base) -
+	    set->dir->records.at;
+
+	return r.len == 0 || next >= set->dir->records.size ? 0
+							    : (uint32_t)next;
+}
+
 /* ---- names ------------------------------------------------------------------------ */
 
 /* A text, which ends within SCAN_NAME_MAX bytes or is cut there. */
@@ -184,6 +196,7 @@ directory_fits(const struct scan_set *set)
 	bool ok = region_fits(set, d->members, d->members.size) &&
 	    region_fits(set, d->groups, d->groups.size) &&
 	    region_fits(set, d->types, d->types.size) &&
+	    (d->added.size == 0 || region_fits(set, d->added, d->added.size)) &&
 	    region_fits(set, d->records, d->records.size) &&
 	    region_fits(set, d->texts, d->texts.size) &&
 	    region_fits(set, d->sources, d->sources.size) &&
@@ -316,4 +329,5 @@ scan_set_info(const struct scan_set *set, struct scan_set_info *out)
 		    d->skipped },
 	};
 	memcpy(out->digest, set->header->digest, sizeof(out->digest));
+	memcpy(out->from, d->from, sizeof(out->from));
 }

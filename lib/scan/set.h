@@ -27,6 +27,9 @@ set_part(struct scan_set *set, struct set_region r, uint64_t at, uint64_t n);
 /* The signature record at this offset; empty when damaged. */
 struct span set_record(struct scan_set *set, uint32_t at);
 
+/* The offset of the record behind this one; 0 at the end. */
+uint32_t set_next_record(struct scan_set *set, uint32_t at);
+
 /* "Win.Test.A-7" into out; "?" when damaged. */
 void set_name_text(
     struct scan_set *set, const struct set_name *name, char out[SCAN_NAME_MAX]);

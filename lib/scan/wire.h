@@ -18,6 +18,7 @@ enum scan_message {
 	SCAN_REFUSED, /* struct wire_failure, text */
 	SCAN_VERDICT, /* scan_verdict_encode() */
 	/* To a builder. */
+	BUILD_BASE,   /* a set's file, before all else */
 	BUILD_FIRST,  /* what must be read before all else; as the next */
 	BUILD_SOURCE, /* its name; the file */
 	BUILD_WRITE,  /* struct wire_write; the output file */

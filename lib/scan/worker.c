@@ -93,6 +93,7 @@ scan_worker_main(void)
 
 struct build_work {
 	struct scan_builder *builder;
+	struct scan_set *base; /* that is added to, or NULL */
 	struct channel *ch;
 	bool lost; /* the parent does not listen any more */
 };
@@ -183,6 +184,27 @@ on_source(struct build_work *w, const struct message *m)
 	return channel_send(w->ch, BUILD_TAKEN, SPAN(""), -1, NULL);
 }
 
+/* From now on what comes is added to this set. */
+static enum err
+on_base(struct build_work *w, const struct message *m)
+{
+	struct scan_builder *b = NULL;
+	struct errinfo why = { 0 };
+	enum err e;
+
+	if (m->fd == -1 || w->base != NULL)
+		return wire_unexpected(m);
+	e = scan_set_open(m->fd, &w->base, &why);
+	(void)close(m->fd);
+	if (e == OK)
+		e = scan_builder_onto(w->base, on_problem, w, &b, &why);
+	if (e != OK)
+		return wire_send_failure(w->ch, BUILD_FAILED, &why);
+	scan_builder_free(w->builder);
+	w->builder = b;
+	return channel_send(w->ch, BUILD_TAKEN, SPAN(""), -1, NULL);
+}
+
 static enum err
 on_write(struct build_work *w, const struct message *m)
 {
@@ -210,6 +232,8 @@ on_build_message(void *arg, struct channel *ch, const struct message *m)
 	struct build_work *w = arg;
 
 	w->ch = ch;
+	if (m->type == BUILD_BASE)
+		return on_base(w, m);
 	if (m->type == BUILD_SOURCE || m->type == BUILD_FIRST)
 		return on_source(w, m);
 	if (m->type == BUILD_WRITE)
@@ -230,5 +254,6 @@ scan_build_worker_main(void)
 	}
 	status = wire_serve(&sandbox_build, on_build_message, &w);
 	scan_builder_free(w.builder);
+	scan_set_close(w.base);
 	return status;
 }

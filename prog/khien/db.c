@@ -34,6 +34,7 @@ parse_build(
 {
 	static const struct option known[] = {
 		{ "set-version", required_argument, NULL, 'v' },
+		{ "base", required_argument, NULL, 'b' },
 		{ "strict", no_argument, NULL, 's' },
 		{ 0 },
 	};
@@ -42,6 +43,8 @@ parse_build(
 	while ((c = getopt_long(argc, argv, ":o:", known, NULL)) != -1) {
 		if (c == 'o')
 			opt->output = optarg;
+		else if (c == 'b')
+			opt->build.base = optarg;
 		else if (c == 's')
 			opt->build.strict = true;
 		else if (c != 'v')

@@ -136,7 +136,7 @@ a_bad_line_is_named_and_skipped(void **state)
 		{ "A:1:S+2:6865", "malformed offset S+2" },
 		{ "A:1:SE1+2:6865", "malformed offset SE1+2" },
 		{ "A:1:VI+1:6865", "malformed offset VI+1" },
-		{ "A:1:$1:6865", "macro groups are not done" },
+		{ "A:1:$32:6865", "malformed offset $32" },
 		{ "A:15:*:6865", "target is not 0 to 14" },
 		{ "A:x:*:6865", "target is not 0 to 14" },
 		{ ":0:*:6865", "signature has no name" },
