@@ -285,8 +285,19 @@ wait_one(struct run *r)
 	take_verdict(r, f, &v);
 	if (r->cache != NULL && v.outcome == SCAN_CLEAN)
 		scan_cache_add(
-		    r->cache, f->fd, &f->st, clock_utc_ms(&clock_system));
+		    r->cache, f->fd, &f->st, &v, clock_utc_ms(&clock_system));
 	file_free(f);
+}
+
+/* Whoever asks for a scan now wants all files looked at; the schedule does
+ * not. */
+static enum scan_need
+need_of(const struct run *r, const struct stat *st)
+{
+	return !r->order->scheduled || r->cache == NULL
+	    ? SCAN_NEED_ALL
+	    : scan_cache_need(r->cache, scan_pool_added(r->pool), st,
+		  clock_utc_ms(&clock_system));
 }
 
 static bool
@@ -304,7 +315,7 @@ on_file(void *arg, const char *path, int fd, const struct stat *st)
 		f->st = *st;
 	}
 	if (r->broken || f == NULL || f->fd < 0 || f->path == NULL ||
-	    scan_pool_add(r->pool, fd, f, &ei) != OK) {
+	    scan_pool_add(r->pool, fd, need_of(r, st), f, &ei) != OK) {
 		file_free(f);
 		(void)close(fd);
 		r->unreadable++;
@@ -312,16 +323,13 @@ on_file(void *arg, const char *path, int fd, const struct stat *st)
 	return !r->broken && !atomic_load(&r->a->ending);
 }
 
-/* What was clean and has not changed.  Whoever asks for a scan now wants all
- * files looked at; the schedule does not. */
 static bool
 is_known(void *arg, const char *path, const struct stat *st)
 {
 	struct run *r = arg;
 
 	(void)path;
-	if (!r->order->scheduled || r->cache == NULL ||
-	    !scan_cache_has(r->cache, st, clock_utc_ms(&clock_system)))
+	if (need_of(r, st) != SCAN_NEED_NOTHING)
 		return false;
 	r->files++;
 	return true;
@@ -449,8 +457,8 @@ open_cache(struct run *r)
 	struct errinfo ei = { 0 };
 
 	(void)snprintf(path, sizeof(path), "%s/scan-cache", r->a->dir);
-	if (scan_cache_open(path, scan_pool_info(r->pool)->digest,
-		&scan_limits_default, &r->cache, &ei) != OK)
+	if (scan_cache_open(path, scan_pool_info(r->pool), &scan_limits_default,
+		&r->cache, &ei) != OK)
 		log_warn("scan.cache", LOG_S("why", ei.msg));
 }
 

@@ -179,21 +179,24 @@ cmp_edit(const void *a, const void *b)
 }
 
 static void
-find_dropped(struct extend *x, struct edits *e)
+find_dropped(struct extend *x, struct edits *e, uint64_t *counted)
 {
 	for (size_t i = 0; x->keys.len > 0 && i < e->base->count; i++) {
 		struct set_hash h;
 
 		memcpy(&h, e->tails + (i + 1) * e->tail - sizeof(h), sizeof(h));
-		if (is_left_out(x, &h.name))
-			add_edit(e, i, e->prefixes[i], NULL, true);
+		if (!is_left_out(x, &h.name))
+			continue;
+		add_edit(e, i, e->prefixes[i], NULL, true);
+		--*counted;
 	}
 }
 
 static void
-find_edits(struct extend *x, const struct table *t, struct edits *e)
+find_edits(
+    struct extend *x, const struct table *t, struct edits *e, uint64_t *counted)
 {
-	find_dropped(x, e);
+	find_dropped(x, e, counted);
 	for (size_t i = 0; i < t->count; i++) {
 		const unsigned char *row = row_at(t, i);
 		size_t at = lower_bound(e, row);
@@ -314,7 +317,8 @@ extend_hashes(struct extend *x, size_t use, size_t kind)
 	e.tails = region(x, from->rows);
 	if (x->damaged)
 		return;
-	find_edits(x, &t, &e);
+	find_edits(
+	    x, &t, &e, use == HASH_ALLOW ? &x->to->allowed : &x->to->hashes);
 	put_bitmaps(x, &t, from, to);
 	put_starts(x, &e, to);
 	to->prefixes = put_edited(
@@ -322,10 +326,6 @@ extend_hashes(struct extend *x, size_t use, size_t kind)
 	to->rows = put_edited(x, &e, e.tails, e.tail, false);
 	if (to->any_size > to->count)
 		to->any_size = to->count;
-	if (use == HASH_ALLOW)
-		x->to->allowed += to->count - from->count;
-	else
-		x->to->hashes += to->count - from->count;
 	buf_free(&e.rows);
 }
 
@@ -543,9 +543,9 @@ build_extend(struct scan_builder *b, struct span own, uint64_t version,
 	struct set_directory to = {
 		.version = version,
 		.built_ms = built_ms,
-		.hashes = from->hashes,
+		.hashes = from->hashes + b->counts.hashes,
 		.bodies = from->bodies + b->counts.bodies,
-		.allowed = from->allowed,
+		.allowed = from->allowed + b->counts.allowed,
 		.yara = from->yara,
 		.skipped = from->skipped + b->counts.skipped,
 	};

@@ -16,27 +16,33 @@
  * never the truth about anything, so what is damaged is begun afresh, and a
  * fingerprint that was written in part fits no file. */
 
-#define CACHE_MAGIC  "KHIENCLN" /* 8 bytes, its NUL not written */
-#define CACHE_FORMAT 1u
-#define ENTRIES_MIN  (1u << 16)
-#define ENTRIES_MAX  (1u << 22) /* 96 MiB */
-#define BUCKET       8u
-#define PATH_BYTES   4096
-#define MINUTE_MS    60000
-#define KEEP_MINUTES (7u * 24 * 60) /* and up to a quarter less */
-#define RACY_NS      INT64_C(2000000000)
+#define CACHE_MAGIC     "KHIENCLN" /* 8 bytes, its NUL not written */
+#define CACHE_FORMAT    2u
+#define GENERATIONS_MAX (1u << 31)
+#define ALONE           1u
+#define ENTRIES_MIN     (1u << 16)
+#define ENTRIES_MAX     (1u << 22) /* 96 MiB */
+#define BUCKET          8u
+#define PATH_BYTES      4096
+#define MINUTE_MS       60000
+#define KEEP_MINUTES    (7u * 24 * 60) /* and up to a quarter less */
+#define RACY_NS         INT64_C(2000000000)
 
 struct head {
 	char magic[8];
 	uint32_t format, entries;
 	unsigned char secret[16]; /* so that nobody can make files alike */
 	unsigned char what[SHA256_LEN]; /* the set and the limits */
+	unsigned char root[SHA256_LEN]; /* the same of what it adds to */
 	uint64_t used;
+	/* Twice the number of sets so far; entries since `oldest` were clean
+	 * with the root, or with it and more. */
+	uint32_t generation, oldest;
 };
 struct entry {
 	unsigned char mark[16];
-	uint32_t minute; /* when it was scanned; 0: free */
-	uint32_t zero;
+	uint32_t minute;     /* when it was scanned; 0: free */
+	uint32_t generation; /* the lowest bit: it held no members */
 };
 
 struct scan_cache {
@@ -87,21 +93,43 @@ fill_what(const unsigned char set_digest[SHA256_LEN],
 }
 
 static bool
-is_usable(const struct scan_cache *c, const unsigned char what[SHA256_LEN])
+is_whole(const struct scan_cache *c)
 {
 	const struct head *h = c->head;
 
 	return memcmp(h->magic, CACHE_MAGIC, sizeof(h->magic)) == 0 &&
 	    h->format == CACHE_FORMAT && h->entries >= ENTRIES_MIN &&
 	    h->entries <= ENTRIES_MAX && (h->entries & (h->entries - 1)) == 0 &&
-	    c->len == file_size(h->entries) &&
-	    memcmp(h->what, what, SHA256_LEN) == 0;
+	    c->len == file_size(h->entries) && h->generation < GENERATIONS_MAX;
+}
+
+/* What a table stands for: a set, and what it was built from if it adds to
+ * another. */
+struct stands_for {
+	unsigned char what[SHA256_LEN], root[SHA256_LEN];
+};
+
+/* Whether what the table knows is of use to another set: of the same, or of
+ * one that adds to it, or to what it adds to. */
+static bool
+move_on(struct head *h, const struct stands_for *to)
+{
+	if (memcmp(h->what, to->what, SHA256_LEN) == 0)
+		return true;
+	if (memcmp(h->what, to->root, SHA256_LEN) == 0)
+		h->oldest = h->generation;
+	else if (memcmp(h->root, to->root, SHA256_LEN) != 0)
+		return false;
+	h->generation += 2;
+	memcpy(h->what, to->what, SHA256_LEN);
+	memcpy(h->root, to->root, SHA256_LEN);
+	return true;
 }
 
 /* An empty table in the file's place. */
 static enum err
 begin_afresh(struct scan_cache *c, uint32_t entries,
-    const unsigned char what[SHA256_LEN], struct errinfo *ei)
+    const struct stands_for *to, struct errinfo *ei)
 {
 	char temporary[PATH_BYTES + 8];
 	int fd;
@@ -124,7 +152,9 @@ begin_afresh(struct scan_cache *c, uint32_t entries,
 	memcpy(c->head->magic, CACHE_MAGIC, sizeof(c->head->magic));
 	c->head->format = CACHE_FORMAT;
 	c->head->entries = entries;
-	memcpy(c->head->what, what, SHA256_LEN);
+	memcpy(c->head->what, to->what, SHA256_LEN);
+	memcpy(c->head->root, to->root, SHA256_LEN);
+	c->head->generation = c->head->oldest = 2;
 	return getrandom(c->head->secret, sizeof(c->head->secret), 0) ==
 		sizeof(c->head->secret)
 	    ? OK
@@ -132,7 +162,7 @@ begin_afresh(struct scan_cache *c, uint32_t entries,
 }
 
 static bool
-open_old(struct scan_cache *c, const unsigned char what[SHA256_LEN])
+open_old(struct scan_cache *c, const struct stands_for *to)
 {
 	int fd = open(c->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
@@ -144,19 +174,20 @@ open_old(struct scan_cache *c, const unsigned char what[SHA256_LEN])
 
 	if (fd >= 0)
 		(void)close(fd);
-	if (ok && is_usable(c, what))
+	if (ok && is_whole(c) && move_on(c->head, to))
 		return true;
 	unmap(c);
 	return false;
 }
 
 enum err
-scan_cache_open(const char *path, const unsigned char set_digest[32],
+scan_cache_open(const char *path, const struct scan_set_info *set,
     const struct scan_limits *limits, struct scan_cache **out,
     struct errinfo *ei)
 {
+	static const unsigned char none[SHA256_LEN];
 	struct scan_cache *c = calloc(1, sizeof(*c));
-	unsigned char what[SHA256_LEN];
+	struct stands_for to;
 	enum err e = OK;
 
 	if (c == NULL)
@@ -166,9 +197,12 @@ scan_cache_open(const char *path, const unsigned char set_digest[32],
 		return err_set(ei, ERR_LIMIT, "%s: path is too long", path);
 	}
 	(void)snprintf(c->path, sizeof(c->path), "%s", path);
-	fill_what(set_digest, limits, what);
-	if (!open_old(c, what))
-		e = begin_afresh(c, ENTRIES_MIN, what, ei);
+	fill_what(set->digest, limits, to.what);
+	fill_what(memcmp(set->from, none, sizeof(none)) == 0 ? set->digest
+							     : set->from,
+	    limits, to.root);
+	if (!open_old(c, &to))
+		e = begin_afresh(c, ENTRIES_MIN, &to, ei);
 	if (e != OK)
 		scan_cache_close(c);
 	else
@@ -230,37 +264,62 @@ is_fresh(const struct entry *e, uint32_t now)
 	return e->minute != 0 && e->minute <= now && now - e->minute < keep;
 }
 
-bool
-scan_cache_has(
-    const struct scan_cache *c, const struct stat *st, int64_t now_ms)
+static struct entry *
+find_mark(const struct scan_cache *c, const unsigned char *mark)
 {
-	unsigned char mark[SHA256_LEN];
-	const struct entry *e;
+	struct entry *e = bucket_of(c, mark);
 
-	mark_of(c, st, mark);
-	e = bucket_of(c, mark);
 	for (size_t i = 0; i < BUCKET; i++)
 		if (memcmp(e[i].mark, mark, sizeof(e[i].mark)) == 0)
-			return is_fresh(&e[i], (uint32_t)(now_ms / MINUTE_MS));
-	return false;
+			return &e[i];
+	return NULL;
+}
+
+enum scan_need
+scan_cache_need(struct scan_cache *c, const struct scan_added *added,
+    const struct stat *st, int64_t now_ms)
+{
+	unsigned char mark[SHA256_LEN];
+	struct entry *e;
+
+	mark_of(c, st, mark);
+	e = find_mark(c, mark);
+	if (e == NULL || !is_fresh(e, (uint32_t)(now_ms / MINUTE_MS)) ||
+	    e->generation < c->head->oldest)
+		return SCAN_NEED_ALL;
+	if ((e->generation & ~ALONE) == c->head->generation)
+		return SCAN_NEED_NOTHING;
+	if (!added->any)
+		return SCAN_NEED_ALL;
+	if ((e->generation & ALONE) == 0 ||
+	    scan_added_has(added, (uint64_t)st->st_size))
+		return SCAN_NEED_ADDED;
+	e->generation = c->head->generation | ALONE;
+	return SCAN_NEED_NOTHING;
+}
+
+/* Its own place, a free one, or that of the oldest. */
+static struct entry *
+place_for(const struct scan_cache *c, const unsigned char *mark)
+{
+	struct entry *e = bucket_of(c, mark), *to = find_mark(c, mark);
+
+	if (to != NULL)
+		return to;
+	to = e;
+	for (size_t i = 1; i < BUCKET; i++)
+		if (e[i].minute < to->minute)
+			to = &e[i];
+	return to;
 }
 
 static void
-put_mark(struct scan_cache *c, const unsigned char *mark, uint32_t minute)
+put_entry(struct scan_cache *c, const struct entry *e)
 {
-	struct entry *e = bucket_of(c, mark), *to = e;
+	struct entry *to = place_for(c, e->mark);
 
-	for (size_t i = 0; i < BUCKET; i++) {
-		if (memcmp(e[i].mark, mark, sizeof(e[i].mark)) == 0) {
-			to = &e[i];
-			break;
-		}
-		if (e[i].minute < to->minute)
-			to = &e[i]; /* free, or the oldest */
-	}
 	c->head->used += to->minute == 0;
-	to->minute = minute;
-	memcpy(to->mark, mark, sizeof(to->mark));
+	*to = *e;
 }
 
 /* Twice as large; what does not fit in the new one is left out. */
@@ -268,40 +327,58 @@ static void
 grow(struct scan_cache *c)
 {
 	struct scan_cache old = *c;
-	unsigned char what[SHA256_LEN];
+	struct stands_for to;
 
-	memcpy(what, old.head->what, sizeof(what));
+	memcpy(to.what, old.head->what, sizeof(to.what));
+	memcpy(to.root, old.head->root, sizeof(to.root));
 	c->head = NULL;
-	if (begin_afresh(c, old.head->entries * 2, what, NULL) != OK ||
+	if (begin_afresh(c, old.head->entries * 2, &to, NULL) != OK ||
 	    c->head == NULL) {
 		*c = old;
 		return;
 	}
 	memcpy(c->head->secret, old.head->secret, sizeof(c->head->secret));
+	c->head->generation = old.head->generation;
+	c->head->oldest = old.head->oldest;
 	for (uint32_t i = 0; i < old.head->entries; i++)
 		if (old.entry[i].minute != 0)
-			put_mark(c, old.entry[i].mark, old.entry[i].minute);
+			put_entry(c, &old.entry[i]);
 	unmap(&old);
 }
 
-void
-scan_cache_add(
-    struct scan_cache *c, int fd, const struct stat *st, int64_t now_ms)
+static bool
+has_changed(int fd, const struct stat *st, int64_t now_ms)
 {
-	unsigned char mark[SHA256_LEN];
 	int64_t changed =
 	    st->st_ctim.tv_sec * INT64_C(1000000000) + st->st_ctim.tv_nsec;
 	struct stat now;
 
 	/* Within one tick of the clock it may change again unseen. */
-	if (now_ms * 1000000 - changed < RACY_NS || fstat(fd, &now) != 0 ||
+	return now_ms * 1000000 - changed < RACY_NS || fstat(fd, &now) != 0 ||
 	    now.st_size != st->st_size ||
 	    now.st_ctim.tv_sec != st->st_ctim.tv_sec ||
-	    now.st_ctim.tv_nsec != st->st_ctim.tv_nsec)
+	    now.st_ctim.tv_nsec != st->st_ctim.tv_nsec;
+}
+
+void
+scan_cache_add(struct scan_cache *c, int fd, const struct stat *st,
+    const struct scan_verdict *v, int64_t now_ms)
+{
+	unsigned char mark[SHA256_LEN];
+	struct entry e = { .minute = (uint32_t)(now_ms / MINUTE_MS) };
+	const struct entry *old;
+
+	if (has_changed(fd, st, now_ms))
 		return;
 	if (c->head->used > c->head->entries / 2 &&
 	    c->head->entries < ENTRIES_MAX)
 		grow(c);
 	mark_of(c, st, mark);
-	put_mark(c, mark, (uint32_t)(now_ms / MINUTE_MS));
+	memcpy(e.mark, mark, sizeof(e.mark));
+	e.generation = c->head->generation | (v->objects == 1 ? ALONE : 0);
+	/* What was added is looked for in it now and then; all, in time. */
+	old = find_mark(c, mark);
+	if (old != NULL && is_fresh(old, e.minute))
+		e.minute = old->minute;
+	put_entry(c, &e);
 }

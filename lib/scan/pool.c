@@ -22,12 +22,18 @@ struct slot {
 	int64_t deadline_ns;
 };
 
+/* What a worker says of its set. */
+struct set_facts {
+	struct scan_set_info info;
+	struct scan_added added;
+};
+
 struct scan_pool {
 	struct scan_pool_options opt;
 	char *user;
 	int set_fd;
 	unsigned generation;
-	struct scan_set_info info;
+	struct set_facts facts;
 	size_t count;
 	struct slot slots[WORKERS_MAX];
 };
@@ -76,7 +82,7 @@ open_set(const char *path, int *out, struct errinfo *ei)
 /* Give the worker a set and wait for its word. */
 static enum err
 set_up(const struct scan_pool *p, struct worker *w, int set_fd,
-    struct scan_set_info *info, struct errinfo *ei)
+    struct set_facts *facts, struct errinfo *ei)
 {
 	struct wire_setup setup;
 	struct channel *ch = worker_channel(w);
@@ -97,9 +103,10 @@ set_up(const struct scan_pool *p, struct worker *w, int set_fd,
 		(void)close(m.fd);
 	if (m.type == SCAN_REFUSED)
 		return wire_failure(m.body, ei);
-	if (m.type != SCAN_READY || m.body.len != sizeof(*info))
+	if (m.type != SCAN_READY ||
+	    !wire_take(&m.body, &facts->info, sizeof(facts->info)) ||
+	    !wire_take(&m.body, &facts->added, sizeof(facts->added)))
 		return err_set(ei, ERR_CORRUPT, "scan worker talks nonsense");
-	memcpy(info, m.body.ptr, sizeof(*info));
 	return OK;
 }
 
@@ -118,7 +125,7 @@ name_set(const char *path, struct errinfo *ei)
 /* `path`, if not NULL, is what people call the set. */
 static enum err
 start(const struct scan_pool *p, int set_fd, const char *path,
-    struct worker **out, struct scan_set_info *info, struct errinfo *ei)
+    struct worker **out, struct set_facts *facts, struct errinfo *ei)
 {
 	struct worker_spec spec = {
 		.program = worker_program(), .role = "scan", .user = p->user
@@ -126,7 +133,7 @@ start(const struct scan_pool *p, int set_fd, const char *path,
 	struct worker *w = NULL;
 	enum err e = worker_start(&spec, &w, ei);
 
-	if (e == OK && (e = set_up(p, w, set_fd, info, ei)) != OK)
+	if (e == OK && (e = set_up(p, w, set_fd, facts, ei)) != OK)
 		name_set(path, ei);
 	if (e != OK) {
 		(void)worker_stop(w, 0);
@@ -148,14 +155,14 @@ bury(struct slot *s, int grace_ms)
 static enum err
 prepare(struct scan_pool *p, struct slot *s, struct errinfo *ei)
 {
-	struct scan_set_info info;
+	struct set_facts facts;
 	enum err e;
 
 	if (s->worker != NULL && s->generation != p->generation &&
-	    set_up(p, s->worker, p->set_fd, &info, ei) != OK)
+	    set_up(p, s->worker, p->set_fd, &facts, ei) != OK)
 		bury(s, 0);
 	if (s->worker == NULL) {
-		e = start(p, p->set_fd, NULL, &s->worker, &info, ei);
+		e = start(p, p->set_fd, NULL, &s->worker, &facts, ei);
 		if (e != OK)
 			return e;
 	}
@@ -197,7 +204,7 @@ scan_pool_new(const struct scan_pool_options *opt, struct scan_pool **out,
 		e = open_set(opt->set_path, &p->set_fd, ei);
 	if (e == OK)
 		e = start(p, p->set_fd, opt->set_path, &p->slots[0].worker,
-		    &p->info, ei);
+		    &p->facts, ei);
 	if (e != OK) {
 		scan_pool_free(p);
 		return e;
@@ -222,7 +229,13 @@ scan_pool_free(struct scan_pool *p)
 const struct scan_set_info *
 scan_pool_info(const struct scan_pool *p)
 {
-	return &p->info;
+	return &p->facts.info;
+}
+
+const struct scan_added *
+scan_pool_added(const struct scan_pool *p)
+{
+	return &p->facts.added;
 }
 
 size_t
@@ -256,8 +269,18 @@ free_slot(struct scan_pool *p)
 	return found;
 }
 
+static enum err
+send_file(const struct slot *s, int fd, enum scan_need need, struct errinfo *ei)
+{
+	struct wire_file f = { need };
+
+	return channel_send(worker_channel(s->worker), SCAN_FILE,
+	    (struct span){ (const char *)&f, sizeof(f) }, fd, ei);
+}
+
 enum err
-scan_pool_add(struct scan_pool *p, int fd, void *tag, struct errinfo *ei)
+scan_pool_add(struct scan_pool *p, int fd, enum scan_need need, void *tag,
+    struct errinfo *ei)
 {
 	struct slot *s = free_slot(p);
 	enum err e;
@@ -266,14 +289,11 @@ scan_pool_add(struct scan_pool *p, int fd, void *tag, struct errinfo *ei)
 		return err_set(ei, ERR_BUSY, "all scan workers are busy");
 	e = prepare(p, s, ei);
 	/* One that died while idle is replaced once. */
-	if (e == OK &&
-	    channel_send(
-		worker_channel(s->worker), SCAN_FILE, SPAN(""), fd, ei) != OK) {
+	if (e == OK && send_file(s, fd, need, ei) != OK) {
 		bury(s, 0);
 		e = prepare(p, s, ei);
 		if (e == OK)
-			e = channel_send(worker_channel(s->worker), SCAN_FILE,
-			    SPAN(""), fd, ei);
+			e = send_file(s, fd, need, ei);
 	}
 	(void)close(fd);
 	if (e != OK)
@@ -294,7 +314,7 @@ lost(struct scan_pool *p, struct slot *s, enum scan_reason reason,
 	*out = (struct scan_verdict){
 		.outcome = SCAN_UNSCANNABLE,
 		.reason = reason,
-		.set_version = p->info.version,
+		.set_version = p->facts.info.version,
 	};
 }
 
@@ -392,7 +412,7 @@ scan_pool_next(struct scan_pool *p, int timeout_ms, void **tag,
 enum err
 scan_pool_reload(struct scan_pool *p, const char *set_path, struct errinfo *ei)
 {
-	struct scan_set_info info;
+	struct set_facts facts;
 	struct worker *w = NULL;
 	struct slot *s;
 	int fd = -1;
@@ -402,14 +422,14 @@ scan_pool_reload(struct scan_pool *p, const char *set_path, struct errinfo *ei)
 		return e;
 	/* A worker of its own tries the set, so that a bad one costs nothing
 	 * that runs. */
-	e = start(p, fd, set_path, &w, &info, ei);
+	e = start(p, fd, set_path, &w, &facts, ei);
 	if (e != OK) {
 		(void)close(fd);
 		return e;
 	}
 	(void)close(p->set_fd);
 	p->set_fd = fd;
-	p->info = info;
+	p->facts = facts;
 	p->generation++;
 	s = free_slot(p);
 	if (s == NULL) {

@@ -150,6 +150,20 @@ void scan_set_close(struct scan_set *set); /* accepts NULL */
 enum err scan_set_verify(struct scan_set *set, struct errinfo *ei) MUST_USE;
 void scan_set_info(const struct scan_set *set, struct scan_set_info *out);
 
+/* What was added to the set that this one was built from, as a set of its
+ * own within it; *out is NULL when there is none.  It lives as long as the
+ * outer one. */
+enum err scan_set_added(
+    struct scan_set *set, struct scan_set **out, struct errinfo *ei) MUST_USE;
+/* Which files that were clean before may be clean no more. */
+struct scan_added {
+	bool any;             /* something was added, and it is known what */
+	bool all;             /* any file that was clean before */
+	uint64_t sizes[1024]; /* else those of a size whose bit is set, */
+			      /* and containers */
+};
+bool scan_added_has(const struct scan_added *a, uint64_t size);
+
 /* ---- scanning (in a worker only) ---------------------------------------- */
 
 struct scanner; /* one thread at a time; borrows the set */
@@ -182,14 +196,18 @@ enum err scan_pool_new(const struct scan_pool_options *opt,
     struct scan_pool **out, struct errinfo *ei) MUST_USE;
 void scan_pool_free(struct scan_pool *p); /* kills what runs; NULL is fine */
 const struct scan_set_info *scan_pool_info(const struct scan_pool *p);
+const struct scan_added *scan_pool_added(const struct scan_pool *p);
 /* True while scan_pool_add() would find a free worker. */
 bool scan_pool_ready(const struct scan_pool *p);
 size_t scan_pool_busy(const struct scan_pool *p); /* files under way */
+/* How much of its set a file has to be scanned with: one that was clean
+ * before something was added, with that alone. */
+enum scan_need { SCAN_NEED_ALL, SCAN_NEED_ADDED, SCAN_NEED_NOTHING };
 /* Hands over an open file (closed by the pool); `tag` comes back with its
  * verdict.  ERR_BUSY when no worker is free: then the file stays the
  * caller's. */
-enum err scan_pool_add(
-    struct scan_pool *p, int fd, void *tag, struct errinfo *ei) MUST_USE;
+enum err scan_pool_add(struct scan_pool *p, int fd, enum scan_need need,
+    void *tag, struct errinfo *ei) MUST_USE;
 /* Waits for one verdict.  A worker that died, or ran past its time, gives
  * SCAN_UNSCANNABLE and is replaced; ERR_BUSY after timeout_ms or when none
  * is under way; another error when no worker can be started any more. */
@@ -203,21 +221,23 @@ enum err scan_pool_reload(
 /* ---- for programs: files that need no second look ------------------------- */
 
 /* Remembers which files were clean, by what changes whenever a file does:
- * device, inode, size, times of change.  For one set and one set of limits:
- * with others it begins afresh; after a week, or a little less, a file is
- * looked at again in any case.  The file belongs to the caller alone. */
+ * device, inode, size, times of change.  For one set and one set of limits,
+ * and for sets that add to it: with others it begins afresh; after a week, or
+ * a little less, a file is looked at again in any case.  The file belongs to
+ * the caller alone. */
 struct scan_cache; /* one thread at a time */
 struct stat;
-enum err scan_cache_open(const char *path, const unsigned char set_digest[32],
+enum err scan_cache_open(const char *path, const struct scan_set_info *set,
     const struct scan_limits *limits, struct scan_cache **out,
     struct errinfo *ei) MUST_USE;
 void scan_cache_close(struct scan_cache *c); /* accepts NULL */
-bool scan_cache_has(
-    const struct scan_cache *c, const struct stat *st, int64_t now_ms);
-/* The file was clean.  `st` is from before it was scanned: a file that has
+/* How a file is to be scanned; `added` of the same set. */
+enum scan_need scan_cache_need(struct scan_cache *c,
+    const struct scan_added *added, const struct stat *st, int64_t now_ms);
+/* The file was clean: v.  `st` is from before it was scanned: a file that has
  * changed since is not remembered. */
-void scan_cache_add(
-    struct scan_cache *c, int fd, const struct stat *st, int64_t now_ms);
+void scan_cache_add(struct scan_cache *c, int fd, const struct stat *st,
+    const struct scan_verdict *v, int64_t now_ms);
 
 /* ---- for programs: compiling ---------------------------------------------- */
 

@@ -260,30 +260,24 @@ check(struct scan_set *set, struct errinfo *ei)
 				    : OK;
 }
 
-enum err
-scan_set_open(int fd, struct scan_set **out, struct errinfo *ei)
+/* The mapping becomes the set's own if it `owns` it, at once. */
+static enum err
+open_bytes(const unsigned char *base, size_t len, bool owns,
+    struct scan_set **out, struct errinfo *ei)
 {
 	struct scan_set *set = calloc(1, sizeof(*set));
-	struct stat st;
-	void *p;
 	enum err e;
 
-	if (set == NULL)
+	if (set == NULL) {
+		if (owns)
+			(void)munmap((void *)(uintptr_t)base, len);
 		return err_set(ei, ERR_NOMEM, "signature set");
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
-	    st.st_size < (off_t)SET_HEAD) {
-		free(set);
-		return err_set(ei, ERR_CORRUPT, "not a signature set");
 	}
-	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (p == MAP_FAILED) {
-		free(set);
-		return err_sys(ei, "signature set");
-	}
-	set->base = p;
-	set->len = (size_t)st.st_size;
-	set->header = p;
-	set->dir = (const struct set_directory *)(const void *)(set->base +
+	set->base = base;
+	set->len = len;
+	set->owns = owns;
+	set->header = (const struct set_header *)(const void *)base;
+	set->dir = (const struct set_directory *)(const void *)(base +
 	    sizeof(struct set_header));
 	e = check(set, ei);
 	if (e != OK)
@@ -293,12 +287,42 @@ scan_set_open(int fd, struct scan_set **out, struct errinfo *ei)
 	return e;
 }
 
+enum err
+scan_set_open(int fd, struct scan_set **out, struct errinfo *ei)
+{
+	struct stat st;
+	void *p;
+
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
+	    st.st_size < (off_t)SET_HEAD)
+		return err_set(ei, ERR_CORRUPT, "not a signature set");
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return err_sys(ei, "signature set");
+	return open_bytes(p, (size_t)st.st_size, true, out, ei);
+}
+
+enum err
+scan_set_added(struct scan_set *set, struct scan_set **out, struct errinfo *ei)
+{
+	struct set_region r = set->dir->added;
+	const void *p = r.size < SET_HEAD ? NULL : set_region(set, r);
+
+	*out = NULL;
+	if (r.size == 0)
+		return OK;
+	if (p == NULL)
+		return err_set(ei, ERR_CORRUPT, "signature set is damaged");
+	return open_bytes(p, r.size, false, out, ei);
+}
+
 void
 scan_set_close(struct scan_set *set)
 {
 	if (set == NULL)
 		return;
-	(void)munmap((void *)(uintptr_t)set->base, set->len);
+	if (set->owns)
+		(void)munmap((void *)(uintptr_t)set->base, set->len);
 	free(set->checked);
 	free(set);
 }

@@ -9,6 +9,7 @@
 struct scan_set { /* one thread at a time */
 	const unsigned char *base;
 	size_t len;
+	bool owns; /* the mapping */
 	const struct set_header *header;
 	const struct set_directory *dir;
 	const unsigned char *digests; /* 32 bytes for each chunk */
@@ -35,6 +36,9 @@ void set_name_text(
     struct scan_set *set, const struct set_name *name, char out[SCAN_NAME_MAX]);
 void set_source_text(
     struct scan_set *set, const struct set_name *name, char out[SCAN_NAME_MAX]);
+
+/* Which files what this set adds may be in. */
+void set_added_fill(struct scan_set *added, struct scan_added *out);
 
 /* ---- hashes ------------------------------------------------------------- */
 

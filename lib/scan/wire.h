@@ -12,9 +12,9 @@
 enum scan_message {
 	/* To a scanner. */
 	SCAN_SETUP = 1, /* struct wire_setup, the set's file */
-	SCAN_FILE,      /* the file */
+	SCAN_FILE,      /* struct wire_file; the file */
 	/* From it. */
-	SCAN_READY,   /* struct scan_set_info */
+	SCAN_READY,   /* struct scan_set_info, struct scan_added */
 	SCAN_REFUSED, /* struct wire_failure, text */
 	SCAN_VERDICT, /* scan_verdict_encode() */
 	/* To a builder. */
@@ -39,6 +39,9 @@ enum scan_message {
 struct wire_setup {
 	struct scan_limits limits;
 	uint32_t want_sha256;
+};
+struct wire_file {
+	uint32_t need; /* enum scan_need */
 };
 struct wire_write {
 	uint64_t version;

@@ -7,60 +7,114 @@
 
 #include "sandbox/sandbox.h"
 #include "scan/build_int.h"
+#include "scan/set.h"
 #include "scan/wire.h"
 
 #define SOURCE_MAX ((off_t)2 << 30) /* bytes of one signature file */
 
 /* ---- role "scan" ---------------------------------------------------------- */
 
+/* A set with its scanner, and the same of what was added to make it. */
 struct scan_work {
-	struct scan_set *set;
-	struct scanner *scanner;
+	struct scan_set *set, *added;
+	struct scanner *scanner, *added_scanner;
 	bool want_sha256;
 };
+
+static void
+close_work(struct scan_work *w)
+{
+	scanner_free(w->added_scanner);
+	scanner_free(w->scanner);
+	scan_set_close(w->added);
+	scan_set_close(w->set);
+}
+
+static enum err
+open_work(struct scan_work *w, int fd, const struct scan_limits *limits,
+    struct errinfo *ei)
+{
+	enum err e = scan_set_open(fd, &w->set, ei);
+
+	if (e == OK)
+		e = scan_set_added(w->set, &w->added, ei);
+	if (e == OK)
+		e = scanner_new(w->set, limits, &w->scanner, ei);
+	if (e == OK && w->added != NULL)
+		e = scanner_new(w->added, limits, &w->added_scanner, ei);
+	return e;
+}
+
+static enum err
+send_ready(struct channel *ch, const struct scan_work *w)
+{
+	struct buf b = buf_make(MESSAGE_MAX);
+	struct scan_set_info info;
+	struct scan_added added;
+	enum err e;
+
+	memset(&added, 0, sizeof(added)); /* padding goes over the wire too */
+	scan_set_info(w->set, &info);
+	if (w->added != NULL)
+		set_added_fill(w->added, &added);
+	buf_add(&b, &info, sizeof(info));
+	buf_add(&b, &added, sizeof(added));
+	e = channel_send(ch, SCAN_READY, buf_view(&b), -1, NULL);
+	buf_free(&b);
+	return e;
+}
 
 /* Takes the new set, or keeps the old one and says why. */
 static enum err
 on_setup(struct scan_work *w, struct channel *ch, const struct message *m)
 {
-	struct scan_set *set = NULL;
-	struct scanner *scanner = NULL;
+	struct scan_work new = { 0 };
 	struct wire_setup setup;
-	struct scan_set_info info;
 	struct errinfo why = { 0 };
 	struct span body = m->body;
 	enum err e;
 
 	if (m->fd == -1 || !wire_take(&body, &setup, sizeof(setup)))
 		return wire_unexpected(m);
-	e = scan_set_open(m->fd, &set, &why);
+	new.want_sha256 = setup.want_sha256 != 0;
+	e = open_work(&new, m->fd, &setup.limits, &why);
 	(void)close(m->fd);
-	if (e == OK)
-		e = scanner_new(set, &setup.limits, &scanner, &why);
 	if (e != OK) {
-		scan_set_close(set);
+		close_work(&new);
 		return wire_send_failure(ch, SCAN_REFUSED, &why);
 	}
-	scanner_free(w->scanner);
-	scan_set_close(w->set);
-	w->set = set;
-	w->scanner = scanner;
-	w->want_sha256 = setup.want_sha256 != 0;
-	scan_set_info(set, &info);
-	return channel_send(ch, SCAN_READY,
-	    (struct span){ (const char *)&info, sizeof(info) }, -1, NULL);
+	close_work(w);
+	*w = new;
+	return send_ready(ch, w);
+}
+
+/* What is not clean by what was added alone may yet be on the whole set's
+ * allow list. */
+static void
+scan_fd(
+    struct scan_work *w, int fd, enum scan_need need, struct scan_verdict *v)
+{
+	if (need == SCAN_NEED_ADDED && w->added_scanner != NULL) {
+		scanner_file(w->added_scanner, fd, w->want_sha256, v);
+		if (v->outcome == SCAN_CLEAN)
+			return;
+	}
+	scanner_file(w->scanner, fd, w->want_sha256, v);
 }
 
 static enum err
 on_file(struct scan_work *w, struct channel *ch, const struct message *m)
 {
+	struct span body = m->body;
+	struct wire_file f;
 	struct scan_verdict v;
 	struct buf b = buf_make(MESSAGE_MAX);
 	enum err e;
 
-	if (w->scanner == NULL || m->fd == -1)
+	if (w->scanner == NULL || m->fd == -1 ||
+	    !wire_take(&body, &f, sizeof(f)))
 		return wire_unexpected(m);
-	scanner_file(w->scanner, m->fd, w->want_sha256, &v);
+	scan_fd(w, m->fd, (enum scan_need)f.need, &v);
 	(void)close(m->fd);
 	scan_verdict_encode(&v, &b);
 	e = channel_send(ch, SCAN_VERDICT, buf_view(&b), -1, NULL);
@@ -84,8 +138,7 @@ scan_worker_main(void)
 	struct scan_work w = { 0 };
 	int status = wire_serve(&sandbox_scan, on_scan_message, &w);
 
-	scanner_free(w.scanner);
-	scan_set_close(w.set);
+	close_work(&w);
 	return status;
 }
 

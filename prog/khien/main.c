@@ -22,10 +22,12 @@ static const struct verb verbs[] = {
 	       "  --json          one JSON object for each file, then a "
 	       "summary\n"),
 	    verb_scan },
-	{ "db", "build", "-o FILE [--set-version N] [--strict] SOURCE...",
+	{ "db", "build",
+	    "-o FILE [--set-version N] [--base SET] [--strict] SOURCE...",
 	    N_("compile signature files into a set"),
 	    N_("  -o FILE            the set to write\n"
 	       "  --set-version N    its number; default: 1\n"
+	       "  --base SET         what this set has, and more\n"
 	       "  --strict           a line that cannot be used is an error\n"),
 	    verb_db_build },
 	{ "db", "info", "[--json] FILE", N_("tell what is in a compiled set"),

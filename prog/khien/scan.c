@@ -240,14 +240,22 @@ job_free(struct job *job)
 	free(job);
 }
 
+static enum scan_need
+need_of(const struct scan_run *r, const struct stat *st)
+{
+	return r->cache == NULL
+	    ? SCAN_NEED_ALL
+	    : scan_cache_need(r->cache, scan_pool_added(r->pool), st,
+		  clock_utc_ms(&clock_system));
+}
+
 static bool
 is_known(void *arg, const char *path, const struct stat *st)
 {
 	struct scan_run *r = arg;
 
 	(void)path;
-	if (r->cache == NULL ||
-	    !scan_cache_has(r->cache, st, clock_utc_ms(&clock_system)))
+	if (need_of(r, st) != SCAN_NEED_NOTHING)
 		return false;
 	r->files++;
 	r->unchanged++;
@@ -273,8 +281,8 @@ wait_one(struct scan_run *r)
 	job = tag;
 	take_verdict(r, job, &v);
 	if (job->fd >= 0 && v.outcome == SCAN_CLEAN)
-		scan_cache_add(
-		    r->cache, job->fd, &job->st, clock_utc_ms(&clock_system));
+		scan_cache_add(r->cache, job->fd, &job->st, &v,
+		    clock_utc_ms(&clock_system));
 	job_free(job);
 	return true;
 }
@@ -302,7 +310,7 @@ on_file(void *arg, const char *path, int fd, const struct stat *st)
 		put_error(r, path, "out of memory");
 		return true;
 	}
-	if (scan_pool_add(r->pool, fd, job, &ei) != OK) {
+	if (scan_pool_add(r->pool, fd, need_of(r, st), job, &ei) != OK) {
 		job_free(job);
 		(void)failed(r->k, ei.msg);
 		r->given_up = true;
@@ -461,8 +469,8 @@ open_pool(struct scan_run *r, struct errinfo *ei)
 		return ei->code;
 	if (r->opt->cache == NULL)
 		return OK;
-	return scan_cache_open(r->opt->cache, scan_pool_info(r->pool)->digest,
-	    &po.limits, &r->cache, ei);
+	return scan_cache_open(
+	    r->opt->cache, scan_pool_info(r->pool), &po.limits, &r->cache, ei);
 }
 
 int

@@ -8,6 +8,7 @@ import os
 import pathlib
 import sys
 import tarfile
+import time
 import zipfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
@@ -131,6 +132,125 @@ def an_indicator_holds_to_its_last_day(khien):
     same(names(khien, {"province.indicators": lines}, files),
          {"past": set(), "soon": {"Tinh.soon-2"}, "late": {"Tinh.late-2"}})
     has(khien("db", "find", "set", "Tinh.late-2")[1], "province.indicators")
+
+
+BASE = {
+    "a.hdb": "".join("%032x:%d:Hash.%d\n" % (i * 7 ** 40 % 2 ** 128, 50 + i, i)
+                     for i in range(1, 400)),
+    "a.mdb": "512:%032x:Part.1\n" % 77,
+    "a.ndb": "Old.1:0:*:6f6c64206e6565646c65\nOld.2:7:*:676f6e65206279\n",
+    "a.ldb": "Old.3;Engine:51-255,Target:0,FileSize:10-10;0=0;ffff\n",
+    "a.cdb": "Old.4:*:*:old[.]exe:*:*:*:*:*:*\n"}
+MORE = {
+    "b.hdb": "%032x:5:New.1\n%032x:52:New.2\n" % (1, 7 ** 40),
+    "b.ndb": "New.3:0:*:6e6577206e6565646c65\nNew.4:1:EP+0:4e4e\n"
+             "Group:0:$3:776f726c64\n",
+    "b.ldb": "New.5;Engine:51-255,Target:0;0&1;68656c6c6f;${5-7}3$\n",
+    "b.cdb": "New.6:*:*:new[.]exe:*:*:*:*:*:*\n",
+    "b.ftm": "0:0:4b48494e:Ours:CL_TYPE_ANY:CL_TYPE_ELF\n",
+    "b.fp": "%032x:99:Good\n" % 5,
+    "b.sfp": "%s:%d:Good\n" % (hashlib.sha1(b"a good old needle").hexdigest(),
+                               17)}
+OUT = {"c.ign2": "Old.2\nOld.4\nHash.7\nHash.399\nNew.4\n"}
+
+
+def write_all(khien, folder, *groups):
+    for group in groups:
+        for name, text in group.items():
+            khien.write(folder + "/" + name, text.encode())
+
+
+@test
+def a_set_grows_into_what_it_would_be_if_built_anew(khien):
+    write_all(khien, "base", BASE)
+    write_all(khien, "more", MORE, OUT)
+    write_all(khien, "all", BASE, MORE, OUT)
+    same(khien("db", "build", "-o", "base.set", "base")[0], 0)
+    code, grown, _ = khien("db", "build", "--base", "base.set", "-o",
+                           "grown.set", "more")
+    same(code, 0)
+    whole = khien("db", "build", "-o", "whole.set", "all")[1]
+    same(grown.splitlines()[:4], whole.splitlines()[:4])
+    same(khien("db", "diff", "whole.set", "grown.set")[:2], (0, ""))
+    same(khien("db", "verify", "grown.set")[0], 0)
+    files = {"old": BINARY + b"old needle", "new": BINARY + b"new needle",
+             "good": b"a good old needle", "gone": b"gone by, as text",
+             "abc": BINARY + b"abcdef", "macro": BINARY
+             + b"hello\0world\0hello\0", "o.zip": zip_of([("old.exe", b"1")]),
+             "n.zip": zip_of([("new.exe", b"1")]), "elf": b"KHIN"}
+    for name, data in files.items():
+        khien.write("f/" + name, data)
+    outs = [sorted(khien("scan", "--all", "--db", name, "f")[1].splitlines())
+            for name in ("whole.set", "grown.set")]
+    same(outs[0], outs[1])
+    for want in ("f/old: Old.1", "f/new: New.3", "f/macro: New.5",
+                 "f/n.zip: New.6"):
+        has("\n".join(outs[1]), want)
+    for name in ("f/good", "f/gone", "f/o.zip"):
+        same([line for line in outs[1] if line.startswith(name)], [])
+
+
+@test
+def a_set_grows_twice(khien):
+    write_all(khien, "base", BASE)
+    write_all(khien, "more", MORE)
+    write_all(khien, "out", OUT)
+    write_all(khien, "all", BASE, MORE, OUT)
+    for args in (("-o", "0", "base"), ("--base", "0", "-o", "1", "more"),
+                 ("--base", "1", "-o", "2", "out"), ("-o", "all.set", "all")):
+        same(khien("db", "build", *args)[0], 0)
+    same(khien("db", "diff", "all.set", "2")[:2], (0, ""))
+
+
+@test
+def what_cannot_be_added_to_is_refused(khien):
+    write_all(khien, "base", BASE)
+    khien.write("a.yar", b"rule a { condition: true }")
+    khien.write("b.ign2", b"Old.1:" + b"0" * 32)
+    same(khien("db", "build", "-o", "base.set", "base")[0], 0)
+    code, _, err = khien("db", "build", "--base", "base.set", "-o", "s",
+                         "a.yar")
+    same(code, 3)
+    has(err, "build it anew")
+    has(khien("db", "build", "--base", "base.set", "-o", "s", "b.ign2")[2],
+        "b.ign2:1")
+    data = bytearray((khien.folder / "base.set").read_bytes())
+    data[len(data) // 2] ^= 1
+    khien.write("bad.set", bytes(data))
+    khien.write("x.hdb", b"%032x:5:New.1\n" % 1)
+    code, _, err = khien("db", "build", "--base", "bad.set", "-o", "s",
+                         "x.hdb")
+    same(code, 3)
+    has(khien("db", "build", "--base", "none", "-o", "s", "x.hdb")[2],
+        "no file none")
+
+
+@test
+def files_that_were_clean_are_scanned_with_what_is_new(khien):
+    write_all(khien, "base", BASE)
+    same(khien("db", "build", "-o", "base.set", "base")[0], 0)
+    khien.write("f/new", BINARY + b"new needle")
+    khien.write("f/old", b"a good old needle")
+    khien.write("f/fine", b"nothing here at all")
+    khien.write("ok/ok.sfp", "%s:17:Good\n".encode()
+                % hashlib.sha1(b"a good old needle").hexdigest().encode())
+    same(khien("db", "build", "--base", "base.set", "-o", "b.set", "ok")[0], 0)
+    time.sleep(2.1)  # what changed just now may change again unseen
+    same(khien("scan", "--db", "b.set", "--cache", "c", "f")[:2], (0, ""))
+    hashes = "%s:19:New.Hash\n" % hashlib.md5(
+        b"nothing here at all").hexdigest()
+    write_all(khien, "one", {"h.hdb": hashes})
+    same(khien("db", "build", "--base", "b.set", "-o", "c.set", "one")[0], 0)
+    _, out, err = khien("scan", "--db", "c.set", "--cache", "c", "f")
+    same(out, "f/fine: New.Hash FOUND\n")
+    has(err, "Unchanged since they were clean: 2\n")
+    # A new body is looked for in all; what the whole set allows stays so.
+    write_all(khien, "two", {"n.ndb": "New.Needle:0:*:6e6565646c65\n"})
+    same(khien("db", "build", "--base", "c.set", "-o", "d.set", "two")[0], 0)
+    _, out, err = khien("scan", "--db", "d.set", "--cache", "c", "f")
+    same(sorted(out.splitlines()),
+         ["f/fine: New.Hash FOUND", "f/new: New.Needle FOUND"])
+    has(err, "Unchanged since they were clean: 0\n")
 
 
 @test
