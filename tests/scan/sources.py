@@ -256,7 +256,7 @@ def files_that_were_clean_are_scanned_with_what_is_new(khien):
 @test
 def what_cannot_be_used_is_named(khien):
     khien.write("s/a.cdb", b"A:CL_TYPE_NONE:*:*:*:*:*:*:*:*\nB:*:1-:*:*:*:*:*"
-                b":*:*\nC:*:*:(:*:*:*:*:*:*\nD:*:*:*\n")
+                b":*:*\nC:*:*:(:*:*:*:*:*:*\nEnd:*:*:*\n")
     khien.write("s/a.ftm", b"4:0:41:x:CL_TYPE_ANY:CL_TYPE_ZIP\n"
                 b"0:0:4:x:CL_TYPE_ANY:CL_TYPE_ZIP\n0:0:41:x:A:B\n")
     khien.write("s/a.indicators", b"00:*:2026-01-01:X\n"
