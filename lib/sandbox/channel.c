@@ -212,7 +212,8 @@ take(struct channel *ch, void *to, size_t len, bool in_body, size_t *got,
 	ssize_t n;
 
 	do
-		n = recvmsg(ch->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		n = recvmsg(ch->fd, &m,
+		    (ch->waits ? 0 : MSG_DONTWAIT) | MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		return ERR_BUSY;
@@ -284,6 +285,7 @@ channel_receive(
 
 	if (ch->broken != OK)
 		return err_set(ei, ch->broken, "channel: broken before");
+	ch->waits = timeout_ms < 0;
 	while (e == OK && !whole) {
 		e = advance_message(ch, &whole, ei);
 		if (e == ERR_BUSY)

@@ -19,6 +19,7 @@ struct channel {
 	size_t head_got, body_got;
 	char *body;
 	size_t cap;
+	bool waits; /* a receive may block: it has no deadline */
 	int passed; /* came with the message under way, or -1 */
 };
 

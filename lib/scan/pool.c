@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -14,12 +15,29 @@
 #define GRACE_MS    5000  /* past its own limit before it is killed */
 #define STOP_MS     500
 
+/* A worker has several small files at once, so that neither side waits for
+ * the other after each; a large one closes its queue. */
+#define QUEUE       16u
+#define QUEUE_BYTES (UINT64_C(1) << 20)
+
+struct job {
+	int fd; /* kept until the verdict: another worker may need it */
+	enum scan_need need;
+	void *tag;
+	uint64_t size;
+};
 struct slot {
 	struct worker *worker; /* NULL: to be started when needed */
 	unsigned generation;   /* of the set that it has */
-	bool busy;
-	void *tag;
-	int64_t deadline_ns;
+	struct job queue[QUEUE];
+	size_t first, count; /* of the queue, in a ring */
+	size_t sent;         /* of these, the worker has so many */
+	/* One of the files killed a worker: they are sent one by one, and the
+	 * one that does it again is to blame. */
+	bool careful;
+	int64_t deadline_ns; /* of the first of them */
+	struct buf heard;    /* verdicts that were not handed out */
+	size_t heard_at;
 };
 
 /* What a worker says of its set. */
@@ -37,6 +55,19 @@ struct scan_pool {
 	size_t count;
 	struct slot slots[WORKERS_MAX];
 };
+
+static struct job *
+head_of(struct slot *s)
+{
+	return &s->queue[s->first];
+}
+
+static void
+pop(struct slot *s)
+{
+	s->first = (s->first + 1) % QUEUE;
+	s->count--;
+}
 
 /* ---- sets ----------------------------------------------------------------- */
 
@@ -148,7 +179,9 @@ bury(struct slot *s, int grace_ms)
 {
 	(void)worker_stop(s->worker, grace_ms);
 	s->worker = NULL;
-	s->busy = false;
+	s->sent = 0;
+	buf_clear(&s->heard);
+	s->heard_at = 0;
 }
 
 /* A worker with the pool's set. */
@@ -195,6 +228,8 @@ scan_pool_new(const struct scan_pool_options *opt, struct scan_pool **out,
 	p->opt.set_path = p->opt.user = NULL; /* not kept alive by anyone */
 	p->set_fd = -1;
 	p->count = worker_count(opt->workers);
+	for (size_t i = 0; i < p->count; i++)
+		p->slots[i].heard = buf_make(MESSAGE_MAX);
 	if (opt->user != NULL) {
 		p->user = strdup(opt->user);
 		if (p->user == NULL)
@@ -218,8 +253,14 @@ scan_pool_free(struct scan_pool *p)
 {
 	if (p == NULL)
 		return;
-	for (size_t i = 0; i < p->count; i++)
-		bury(&p->slots[i], p->slots[i].busy ? 0 : STOP_MS);
+	for (size_t i = 0; i < p->count; i++) {
+		struct slot *slot = &p->slots[i];
+
+		bury(slot, slot->count > 0 ? 0 : STOP_MS);
+		for (; slot->count > 0; pop(slot))
+			(void)close(head_of(slot)->fd);
+		buf_free(&slot->heard);
+	}
 	if (p->set_fd != -1)
 		(void)close(p->set_fd);
 	free(p->user);
@@ -244,38 +285,107 @@ scan_pool_busy(const struct scan_pool *p)
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->count; i++)
-		n += p->slots[i].busy;
+		n += p->slots[i].count;
 	return n;
+}
+
+static uint64_t
+bytes_of(const struct slot *s)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		n += s->queue[(s->first + i) % QUEUE].size;
+	return n;
+}
+
+static bool
+takes_more(const struct scan_pool *p, const struct slot *s)
+{
+	return s->count == 0 ||
+	    (s->count < QUEUE && s->generation == p->generation &&
+		!s->careful && bytes_of(s) < QUEUE_BYTES);
 }
 
 bool
 scan_pool_ready(const struct scan_pool *p)
 {
-	return scan_pool_busy(p) < p->count;
+	for (size_t i = 0; i < p->count; i++)
+		if (takes_more(p, &p->slots[i]))
+			return true;
+	return false;
 }
 
-/* A free slot, one whose worker runs before one that must be started. */
+/* The one with the least to do; of those with nothing one whose worker runs
+ * before one that must be started. */
 static struct slot *
 free_slot(struct scan_pool *p)
 {
 	struct slot *found = NULL;
+	uint64_t least = 0;
 
 	for (size_t i = 0; i < p->count; i++) {
 		struct slot *s = &p->slots[i];
+		uint64_t load = s->count == 0 ? s->worker == NULL
+					      : bytes_of(s) + s->count + 1;
 
-		if (!s->busy && (found == NULL || found->worker == NULL))
+		if (takes_more(p, s) && (found == NULL || load < least)) {
 			found = s;
+			least = load;
+		}
 	}
 	return found;
 }
 
 static enum err
-send_file(const struct slot *s, int fd, enum scan_need need, struct errinfo *ei)
+send_job(const struct slot *s, const struct job *job, struct errinfo *ei)
 {
-	struct wire_file f = { need };
+	static const uint16_t types[] = {
+		[SCAN_NEED_ALL] = SCAN_FILE, [SCAN_NEED_ADDED] = SCAN_FILE_ADDED
+	};
+	struct channel *ch = worker_channel(s->worker);
+	enum err e = OK;
 
-	return channel_send(worker_channel(s->worker), SCAN_FILE,
-	    (struct span){ (const char *)&f, sizeof(f) }, fd, ei);
+	if (job->size >= QUEUE_BYTES && s->sent > 0)
+		e = channel_send(ch, SCAN_FLUSH, SPAN(""), -1, ei);
+	return e == OK
+	    ? channel_send(ch, types[job->need], SPAN(""), job->fd, ei)
+	    : e;
+}
+
+static void
+set_deadline(const struct scan_pool *p, struct slot *s)
+{
+	s->deadline_ns = clock_mono_ns(&clock_system) +
+	    ((int64_t)p->opt.limits.seconds * 1000 + GRACE_MS) * 1000000;
+}
+
+/* Sends what waits; with care, one file at a time.  A worker that died is
+ * replaced once. */
+static enum err
+send_jobs(struct scan_pool *p, struct slot *s, struct errinfo *ei)
+{
+	size_t most = s->careful ? 1 : s->count;
+	bool again = true;
+	enum err e = OK;
+
+	while (e == OK && s->sent < s->count && s->sent < most) {
+		if (s->sent == 0)
+			e = prepare(p, s, ei);
+		if (e != OK)
+			return e;
+		e = send_job(s, &s->queue[(s->first + s->sent) % QUEUE], ei);
+		if (e == OK) {
+			if (s->sent++ == 0)
+				set_deadline(p, s);
+		} else if (again) {
+			s->careful = s->careful || s->sent > 0;
+			again = false;
+			bury(s, 0);
+			e = OK;
+		}
+	}
+	return e;
 }
 
 enum err
@@ -283,57 +393,114 @@ scan_pool_add(struct scan_pool *p, int fd, enum scan_need need, void *tag,
     struct errinfo *ei)
 {
 	struct slot *s = free_slot(p);
+	struct stat st;
 	enum err e;
 
 	if (s == NULL)
 		return err_set(ei, ERR_BUSY, "all scan workers are busy");
-	e = prepare(p, s, ei);
-	/* One that died while idle is replaced once. */
-	if (e == OK && send_file(s, fd, need, ei) != OK) {
-		bury(s, 0);
-		e = prepare(p, s, ei);
-		if (e == OK)
-			e = send_file(s, fd, need, ei);
+	s->queue[(s->first + s->count++) % QUEUE] = (struct job){
+		.fd = fd,
+		.need = need,
+		.tag = tag,
+		.size = fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0,
+	};
+	e = send_jobs(p, s, ei);
+	if (e != OK) {
+		s->count--;
+		(void)close(fd);
 	}
-	(void)close(fd);
-	if (e != OK)
-		return e;
-	s->busy = true;
-	s->tag = tag;
-	s->deadline_ns = clock_mono_ns(&clock_system) +
-	    ((int64_t)p->opt.limits.seconds * 1000 + GRACE_MS) * 1000000;
-	return OK;
+	return e;
 }
 
-/* The slot is over: its worker is gone, and so is the verdict. */
-static void
+/* The first file is done: its tag. */
+static void *
+finish(struct slot *s)
+{
+	struct job *job = head_of(s);
+	void *tag = job->tag;
+
+	(void)close(job->fd);
+	s->sent -= s->sent > 0;
+	pop(s);
+	s->careful = s->careful && s->count > 0;
+	return tag;
+}
+
+/* The worker is gone.  True: the first file is to blame, here is what is said
+ * of it; else they are tried again. */
+static bool
 lost(struct scan_pool *p, struct slot *s, enum scan_reason reason,
     struct scan_verdict *out)
 {
+	bool to_blame = s->sent <= 1;
+
 	bury(s, 0);
+	if (!to_blame) {
+		s->careful = true;
+		return false;
+	}
 	*out = (struct scan_verdict){
 		.outcome = SCAN_UNSCANNABLE,
 		.reason = reason,
 		.set_version = p->facts.info.version,
 	};
+	return true;
 }
 
-/* Takes what the worker says.  ERR_BUSY: nothing whole yet. */
+/* The next verdict of those that came together; false: nonsense. */
+static bool
+take_verdict(struct slot *s, struct scan_verdict *out)
+{
+	struct span rest = span_from(buf_view(&s->heard), s->heard_at);
+	struct span body = rest;
+	uint32_t n;
+
+	if (!wire_take(&body, &n, sizeof(n)) || n > body.len)
+		return false;
+	body.len = n;
+	s->heard_at += sizeof(n) + n;
+	if (s->heard_at == s->heard.len) {
+		bool ok = scan_verdict_decode(body, out, NULL) == OK;
+
+		buf_clear(&s->heard);
+		s->heard_at = 0;
+		return ok;
+	}
+	return scan_verdict_decode(body, out, NULL) == OK;
+}
+
+/* Takes what the worker says.  ERR_BUSY: nothing. */
 static enum err
-hear(struct scan_pool *p, struct slot *s, struct scan_verdict *out)
+hear(struct slot *s)
 {
 	struct message m;
 	enum err e = channel_receive(worker_channel(s->worker), 0, &m, NULL);
 
-	if (e == ERR_BUSY)
+	if (e != OK)
 		return e;
-	if (e == OK && m.fd != -1)
+	if (m.fd != -1)
 		(void)close(m.fd);
-	if (e != OK || m.type != SCAN_VERDICT ||
-	    scan_verdict_decode(m.body, out, NULL) != OK)
-		lost(p, s, SCAN_R_WORKER, out);
-	s->busy = false;
-	return OK;
+	if (m.type != SCAN_VERDICTS || m.body.len == 0)
+		return ERR_CORRUPT;
+	buf_span(&s->heard, m.body);
+	return s->heard.full ? ERR_NOMEM : OK;
+}
+
+/* A verdict of this slot, if there is one by now. */
+static bool
+harvest_slot(
+    struct scan_pool *p, struct slot *s, int64_t now, struct scan_verdict *out)
+{
+	enum err e = s->worker == NULL ? ERR_IO
+	    : s->heard.len > 0         ? OK
+				       : hear(s);
+
+	if (e == ERR_BUSY)
+		return now >= s->deadline_ns && lost(p, s, SCAN_R_TIME, out);
+	if (e != OK || s->sent == 0 || !take_verdict(s, out))
+		return lost(p, s, SCAN_R_WORKER, out);
+	set_deadline(p, s);
+	return true;
 }
 
 static int
@@ -355,7 +522,7 @@ wait_any(struct scan_pool *p, int64_t now, int64_t until, bool forever)
 	for (size_t i = 0; i < p->count; i++) {
 		struct slot *s = &p->slots[i];
 
-		if (!s->busy)
+		if (s->sent == 0)
 			continue;
 		fds[n++] = (struct pollfd){
 			.fd = channel_fd(worker_channel(s->worker)),
@@ -368,21 +535,23 @@ wait_any(struct scan_pool *p, int64_t now, int64_t until, bool forever)
 	(void)poll(fds, n, ms_until(now, first));
 }
 
-/* One pass over the busy workers; NULL when none has a verdict. */
+/* One pass over the busy workers: NULL when none has a verdict.  What a worker
+ * that died has left is given to another. */
 static struct slot *
-harvest(struct scan_pool *p, struct scan_verdict *out)
+harvest(struct scan_pool *p, struct scan_verdict *out, struct errinfo *ei)
 {
 	int64_t now = clock_mono_ns(&clock_system);
 
 	for (size_t i = 0; i < p->count; i++) {
 		struct slot *s = &p->slots[i];
 
-		if (!s->busy)
+		if (s->count == 0)
 			continue;
-		if (hear(p, s, out) == OK)
+		if (s->sent > 0 && harvest_slot(p, s, now, out))
 			return s;
-		if (now >= s->deadline_ns) {
-			lost(p, s, SCAN_R_TIME, out);
+		if (s->sent == 0 && send_jobs(p, s, ei) != OK) {
+			s->sent = 1; /* of none but the first */
+			(void)lost(p, s, SCAN_R_WORKER, out);
 			return s;
 		}
 	}
@@ -399,13 +568,13 @@ scan_pool_next(struct scan_pool *p, int timeout_ms, void **tag,
 
 	if (scan_pool_busy(p) == 0)
 		return err_set(ei, ERR_BUSY, "no file is being scanned");
-	while ((s = harvest(p, out)) == NULL) {
+	while ((s = harvest(p, out, ei)) == NULL) {
 		now = clock_mono_ns(&clock_system);
 		if (timeout_ms >= 0 && now >= until)
 			return err_set(ei, ERR_BUSY, "no verdict yet");
 		wait_any(p, now, until, timeout_ms < 0);
 	}
-	*tag = s->tag;
+	*tag = finish(s);
 	return OK;
 }
 
@@ -432,7 +601,7 @@ scan_pool_reload(struct scan_pool *p, const char *set_path, struct errinfo *ei)
 	p->facts = facts;
 	p->generation++;
 	s = free_slot(p);
-	if (s == NULL) {
+	if (s == NULL || s->count > 0) {
 		(void)worker_stop(w, STOP_MS);
 		return OK;
 	}

@@ -235,13 +235,14 @@ scan_mapped(struct scanner *s, int fd, uint64_t size, bool want_sha256)
 }
 
 static void
-scan_small(struct scanner *s, int fd, bool want_sha256)
+scan_small(struct scanner *s, int fd, size_t size, bool want_sha256)
 {
 	struct stat st;
 	size_t len = 0;
 	ssize_t n = 1;
 
-	while (n > 0 && len < SMALL_MAX) {
+	/* One that ends where it was said to needs no second look. */
+	while (n > 0 && len < SMALL_MAX && (len == 0 || len != size)) {
 		n = pread(fd, s->small + len, SMALL_MAX - len, (off_t)len);
 		if (n > 0)
 			len += (size_t)n;
@@ -273,7 +274,7 @@ scanner_file(
 	if (!readable)
 		unreadable(s, SCAN_R_UNREADABLE);
 	else if (st.st_size < (off_t)SMALL_MAX)
-		scan_small(s, fd, want_sha256);
+		scan_small(s, fd, (size_t)st.st_size, want_sha256);
 	else
 		scan_mapped(s, fd, (uint64_t)st.st_size, want_sha256);
 }

@@ -67,8 +67,26 @@ wire_unexpected(const struct message *m)
 	return ERR_CORRUPT;
 }
 
+static enum err
+receive(struct channel *ch, wire_idle_fn *idle, void *arg, struct message *m)
+{
+	enum err e = idle == NULL ? ERR_BUSY : channel_receive(ch, 0, m, NULL);
+
+	if (e == ERR_BUSY && idle != NULL && idle(arg, ch) != OK)
+		return ERR_IO;
+	return e == ERR_BUSY ? channel_receive(ch, CHANNEL_FOREVER, m, NULL)
+			     : e;
+}
+
 int
 wire_serve(const struct sandbox_profile *profile, wire_serve_fn *fn, void *arg)
+{
+	return wire_serve_idle(profile, fn, NULL, arg);
+}
+
+int
+wire_serve_idle(const struct sandbox_profile *profile, wire_serve_fn *fn,
+    wire_idle_fn *idle, void *arg)
 {
 	struct channel *ch = NULL;
 	struct errinfo ei = { 0 };
@@ -81,7 +99,7 @@ wire_serve(const struct sandbox_profile *profile, wire_serve_fn *fn, void *arg)
 		return 3;
 	}
 	do {
-		e = channel_receive(ch, CHANNEL_FOREVER, &m, NULL);
+		e = receive(ch, idle, arg, &m);
 		if (e == OK)
 			e = fn(arg, ch, &m);
 	} while (e == OK);

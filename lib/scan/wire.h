@@ -11,12 +11,15 @@
 
 enum scan_message {
 	/* To a scanner. */
-	SCAN_SETUP = 1, /* struct wire_setup, the set's file */
-	SCAN_FILE,      /* struct wire_file; the file */
+	SCAN_SETUP = 1,  /* struct wire_setup, the set's file */
+	SCAN_FILE,       /* the file */
+	SCAN_FILE_ADDED, /* the same, for what was added alone */
+	SCAN_FLUSH,      /* say what is known by now */
 	/* From it. */
-	SCAN_READY,   /* struct scan_set_info, struct scan_added */
-	SCAN_REFUSED, /* struct wire_failure, text */
-	SCAN_VERDICT, /* scan_verdict_encode() */
+	SCAN_READY,    /* struct scan_set_info, struct scan_added */
+	SCAN_REFUSED,  /* struct wire_failure, text */
+	SCAN_VERDICTS, /* in order: uint32_t, that many bytes of
+			  scan_verdict_encode() */
 	/* To a builder. */
 	BUILD_BASE,   /* a set's file, before all else */
 	BUILD_FIRST,  /* what must be read before all else; as the next */
@@ -39,9 +42,6 @@ enum scan_message {
 struct wire_setup {
 	struct scan_limits limits;
 	uint32_t want_sha256;
-};
-struct wire_file {
-	uint32_t need; /* enum scan_need */
 };
 struct wire_write {
 	uint64_t version;
@@ -68,6 +68,10 @@ typedef enum err
 wire_serve_fn(void *arg, struct channel *ch, const struct message *m);
 int
 wire_serve(const struct sandbox_profile *profile, wire_serve_fn *fn, void *arg);
+/* As that, and calls `idle` before it waits. */
+typedef enum err wire_idle_fn(void *arg, struct channel *ch);
+int wire_serve_idle(const struct sandbox_profile *profile, wire_serve_fn *fn,
+    wire_idle_fn *idle, void *arg);
 /* What a parent sends in no order that we know ends the worker. */
 enum err wire_unexpected(const struct message *m);
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "sandbox/sandbox.h"
 #include "scan/build_int.h"
 #include "scan/set.h"
@@ -20,6 +21,46 @@ struct scan_work {
 	struct scanner *scanner, *added_scanner;
 	bool want_sha256;
 };
+
+/* Verdicts are told when there is nothing else to do, or enough of them. */
+#define FLUSH_VERDICTS 8u
+#define FLUSH_NS       INT64_C(20000000)
+
+struct scan_role {
+	struct scan_work work;
+	struct buf verdicts;
+	size_t count;
+	int64_t since_ns; /* when the first of them was known */
+};
+
+static enum err
+flush(void *arg, struct channel *ch)
+{
+	struct scan_role *r = arg;
+	enum err e = OK;
+
+	if (r->count > 0)
+		e = channel_send(
+		    ch, SCAN_VERDICTS, buf_view(&r->verdicts), -1, NULL);
+	buf_clear(&r->verdicts);
+	r->count = 0;
+	return e;
+}
+
+static void
+add_verdict(struct scan_role *r, const struct scan_verdict *v)
+{
+	size_t at = r->verdicts.len;
+	uint32_t n = 0;
+
+	if (r->count++ == 0)
+		r->since_ns = clock_mono_ns(&clock_system);
+	buf_add(&r->verdicts, &n, sizeof(n));
+	scan_verdict_encode(v, &r->verdicts);
+	n = (uint32_t)(r->verdicts.len - at - sizeof(n));
+	if (!r->verdicts.full)
+		memcpy(r->verdicts.ptr + at, &n, sizeof(n));
+}
 
 static void
 close_work(struct scan_work *w)
@@ -103,42 +144,43 @@ scan_fd(
 }
 
 static enum err
-on_file(struct scan_work *w, struct channel *ch, const struct message *m)
+on_file(struct scan_role *r, struct channel *ch, const struct message *m)
 {
-	struct span body = m->body;
-	struct wire_file f;
 	struct scan_verdict v;
-	struct buf b = buf_make(MESSAGE_MAX);
-	enum err e;
 
-	if (w->scanner == NULL || m->fd == -1 ||
-	    !wire_take(&body, &f, sizeof(f)))
+	if (r->work.scanner == NULL || m->fd == -1)
 		return wire_unexpected(m);
-	scan_fd(w, m->fd, (enum scan_need)f.need, &v);
+	scan_fd(&r->work, m->fd, m->type == SCAN_FILE_ADDED, &v);
 	(void)close(m->fd);
-	scan_verdict_encode(&v, &b);
-	e = channel_send(ch, SCAN_VERDICT, buf_view(&b), -1, NULL);
-	buf_free(&b);
-	return e;
+	add_verdict(r, &v);
+	if (r->verdicts.full)
+		return ERR_NOMEM;
+	return r->count >= FLUSH_VERDICTS ||
+		clock_mono_ns(&clock_system) - r->since_ns > FLUSH_NS
+	    ? flush(r, ch)
+	    : OK;
 }
 
 static enum err
 on_scan_message(void *arg, struct channel *ch, const struct message *m)
 {
+	struct scan_role *r = arg;
+
 	if (m->type == SCAN_SETUP)
-		return on_setup(arg, ch, m);
-	if (m->type == SCAN_FILE)
-		return on_file(arg, ch, m);
-	return wire_unexpected(m);
+		return on_setup(&r->work, ch, m);
+	if (m->type == SCAN_FILE || m->type == SCAN_FILE_ADDED)
+		return on_file(r, ch, m);
+	return m->type == SCAN_FLUSH ? flush(r, ch) : wire_unexpected(m);
 }
 
 int
 scan_worker_main(void)
 {
-	struct scan_work w = { 0 };
-	int status = wire_serve(&sandbox_scan, on_scan_message, &w);
+	struct scan_role r = { .verdicts = buf_make(MESSAGE_MAX) };
+	int status = wire_serve_idle(&sandbox_scan, on_scan_message, flush, &r);
 
-	close_work(&w);
+	close_work(&r.work);
+	buf_free(&r.verdicts);
 	return status;
 }
 

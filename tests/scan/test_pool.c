@@ -227,14 +227,21 @@ a_full_pool_is_busy(void **state)
 	struct scan_pool *p = open_pool(NULL, 1, 0);
 	struct errinfo ei = { 0 };
 	int fd = memory_file(SPAN("x"));
+	size_t files = 0;
 
 	(void)state;
-	add(p, SPAN("y"), NULL);
-	assert_false(scan_pool_ready(p));
+	assert_int_equal(kill(worker_of_pool(), SIGSTOP), 0);
+	while (scan_pool_ready(p) && files < 1000) {
+		add(p, SPAN("y"), NULL);
+		files++;
+	}
+	assert_in_range(files, 2, 100);
 	assert_err(scan_pool_add(p, fd, SCAN_NEED_ALL, NULL, &ei), ERR_BUSY);
 	/* it is still ours */
 	assert_int_equal(close(fd), 0);
-	(void)next(p);
+	assert_int_equal(kill(worker_of_pool(), SIGCONT), 0);
+	while (files-- > 0)
+		assert_int_equal(next(p).outcome, SCAN_CLEAN);
 	scan_pool_free(p);
 }
 
@@ -257,6 +264,41 @@ a_dead_worker_costs_one_file(void **state)
 	v = next(p);
 	assert_int_equal(v.outcome, SCAN_INFECTED);
 	assert_int_not_equal(worker_of_pool(), pid);
+	scan_pool_free(p);
+}
+
+/* The worker has many files when it dies: they are tried one by one, and who
+ * kills again is to blame, alone. */
+static void
+only_the_file_that_kills_is_to_blame(void **state)
+{
+	enum { FILES = 9, KILLER = 3 };
+	struct scan_pool *p = open_pool(NULL, 1, 60);
+	unsigned char tags[FILES];
+	struct errinfo ei = { 0 };
+	struct scan_verdict v;
+	void *tag;
+
+	(void)state;
+	assert_int_equal(kill(worker_of_pool(), SIGSTOP), 0);
+	for (size_t i = 0; i < FILES; i++)
+		add(p, i % 2 == 0 ? SPAN("fine") : eicar(), &tags[i]);
+	assert_int_equal(kill(worker_of_pool(), SIGKILL), 0);
+	for (size_t i = 0; i < FILES; i++) {
+		if (i == KILLER) {
+			assert_int_equal(kill(worker_of_pool(), SIGSTOP), 0);
+			assert_err(
+			    scan_pool_next(p, 50, &tag, &v, &ei), ERR_BUSY);
+			assert_int_equal(kill(worker_of_pool(), SIGKILL), 0);
+		}
+		assert_ok(scan_pool_next(p, -1, &tag, &v, &ei));
+		assert_ptr_equal(tag, &tags[i]);
+		assert_int_equal(v.outcome,
+		    i == KILLER      ? SCAN_UNSCANNABLE
+			: i % 2 == 0 ? SCAN_CLEAN
+				     : SCAN_INFECTED);
+	}
+	assert_int_equal(scan_pool_busy(p), 0);
 	scan_pool_free(p);
 }
 
@@ -498,6 +540,7 @@ main(void)
 		TEST(each_file_comes_back_once_with_its_tag),
 		TEST(a_full_pool_is_busy),
 		TEST(a_dead_worker_costs_one_file),
+		TEST(only_the_file_that_kills_is_to_blame),
 		TEST(a_worker_that_died_while_idle_costs_nothing),
 		TEST(a_worker_past_its_time_is_killed),
 		TEST(a_file_cut_while_it_is_scanned_costs_itself),
