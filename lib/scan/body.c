@@ -380,7 +380,7 @@ step_bits(const unsigned char *p, uint32_t i)
 }
 
 static bool
-anchor_of_width(const struct body *b, uint32_t width, struct body_anchor *out)
+anchor_of_len(const struct body *b, uint32_t len, struct body_anchor *out)
 {
 	bool any = false;
 
@@ -393,22 +393,21 @@ anchor_of_width(const struct body *b, uint32_t width, struct body_anchor *out)
 		unsigned rest = 0; /* of the window but for its first byte */
 
 		for (uint32_t k = part->pivot + 1;
-		     k < end && k < part->pivot + width; k++)
+		     k < end && k < part->pivot + len; k++)
 			rest += step_bits(bytes, k);
-		for (uint32_t at = part->pivot; at + width <= end; at++) {
+		for (uint32_t at = part->pivot; at + len <= end; at++) {
 			unsigned bits = rarity(bytes[at]) + rest;
 
 			rest -= step_bits(bytes, at + 1);
-			if (at + width < end)
-				rest += step_bits(bytes, at + width);
+			if (at + len < end)
+				rest += step_bits(bytes, at + len);
 			if (any && bits <= out->bits)
 				continue;
 			any = true;
-			*out = (struct body_anchor){ .width = width,
-				.part = i,
-				.at = at,
-				.bits = bits };
-			memcpy(&out->literal, bytes + at, width);
+			*out = (struct body_anchor){
+				.len = len, .part = i, .at = at, .bits = bits
+			};
+			memcpy(out->literal, bytes + at, len);
 		}
 	}
 	return any;
@@ -417,6 +416,10 @@ anchor_of_width(const struct body *b, uint32_t width, struct body_anchor *out)
 bool
 body_anchor(const struct body *b, struct body_anchor *out)
 {
-	return anchor_of_width(b, 8, out) || anchor_of_width(b, 4, out) ||
-	    anchor_of_width(b, 2, out);
+	static const uint32_t lens[] = { 9, 5, 4, 2 };
+
+	for (size_t i = 0; i < COUNT(lens); i++)
+		if (anchor_of_len(b, lens[i], out))
+			return true;
+	return false;
 }

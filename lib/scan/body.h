@@ -56,11 +56,12 @@ void body_fold(struct body *b);
 /* As a variant of a record. */
 void body_write(const struct body *b, unsigned flags, struct buf *out);
 
+#define ANCHOR_MAX 9u
 /* Where the rarest literal of the body stands. */
 struct body_anchor {
-	uint32_t width; /* 8, 4 or 2 */
+	uint32_t len; /* 9, 5, 4 or 2 */
 	uint32_t part, at;
-	uint64_t literal;
+	unsigned char literal[ANCHOR_MAX];
 	uint32_t bits; /* once in 2^bits places, roughly */
 };
 /* False when no part has two fixed bytes next to each other. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const uint32_t filter_widths[FILTERS] = { 8, 4, 2 };
+const uint32_t filter_widths[FILTERS] = { 8, 4, 3, 2 };
 
 #define INDEX_MIN  1024u
 #define NUMBER_MAX 9u /* digits that fit 32 bits */

@@ -418,6 +418,29 @@ extend_filter(struct extend *x, size_t target, size_t filter)
 	buf_free(&f.anchors);
 }
 
+static void
+extend_gate(struct extend *x, size_t target)
+{
+	const struct set_gate *from = &x->from->gate[target];
+	struct set_gate *to = &x->to->gate[target];
+	const void *old;
+	uint64_t *map;
+
+	if (from->bits == 0) {
+		put_gate(x->w, x->b, target, to);
+		return;
+	}
+	old = region(x, from->bitmap);
+	map = set_make(x->w, from->bitmap.size, 1);
+	if (map != NULL && old != NULL) {
+		*to = *from;
+		memcpy(map, old, from->bitmap.size);
+		mark_gate(map, from->bits, x->b, target);
+		to->bitmap = set_put_region(x->w, map, from->bitmap.size);
+	}
+	free(map);
+}
+
 /* ---- lists ----------------------------------------------------------------------------- */
 
 /* Rows that begin with a record's place: the base's, then the builder's. */
@@ -507,6 +530,7 @@ extend_data(struct extend *x)
 	for (size_t i = 0; i < HASH_USES * HASH_KINDS && !x->damaged; i++)
 		extend_hashes(x, i / HASH_KINDS, i % HASH_KINDS);
 	for (size_t t = 0; t < TARGETS && !x->damaged; t++) {
+		extend_gate(x, t);
 		for (size_t i = 0; i < FILTERS && !x->damaged; i++)
 			extend_filter(x, t, i);
 		extend_always(x, t);

@@ -129,32 +129,39 @@ draft_cost(const struct sig_draft *d, uint64_t subs)
 
 /* ---- bodies --------------------------------------------------------------------- */
 
-static size_t
-filter_of(uint32_t width)
-{
-	size_t i = 0;
-
-	while (i < FILTERS - 1 && filter_widths[i] != width)
-		i++;
-	return i;
-}
-
+/* A window of the anchor: of so many bytes, `at` bytes behind its start. */
 static void
-add_anchor(struct sig_draft *d, const struct body_anchor *at)
+add_window(struct sig_draft *d, const struct body_anchor *a, size_t filter,
+    uint32_t at)
 {
-	struct anchor_row row = {
-		.hash = (at->literal & FILTER_FOLD) * FILTER_MULTIPLIER,
-		.filter = (uint32_t)filter_of(at->width),
-		.anchor = { .at = (uint16_t)at->at,
+	struct anchor_row row = { .filter = (uint32_t)filter,
+		.anchor = { .at = (uint16_t)(a->at + at),
 		    .sub = (uint8_t)d->count,
 		    .variant = (uint8_t)d->variant,
-		    .part = (uint8_t)at->part },
-	};
+		    .part = (uint8_t)a->part } };
+	uint64_t window = 0;
 
+	memcpy(&window, a->literal + at, filter_widths[filter]);
+	row.hash = (window & FILTER_FOLD) * FILTER_MULTIPLIER;
 	row.anchor.tag = (uint32_t)row.hash;
 	buf_add(&d->anchors, &row, sizeof(row));
 	d->sub[d->count].anchors++;
-	d->sub[d->count].cost += exp2(-(double)at->bits);
+}
+
+/* As format.h says. */
+static void
+add_anchor(struct sig_draft *d, const struct body_anchor *a)
+{
+	static const struct {
+		size_t filter, next; /* of the window one byte on */
+	} windows[ANCHOR_MAX + 1] = {
+		[9] = { 0, 0 }, [5] = { 1, 1 }, [4] = { 1, 2 }, [2] = { 3, 3 }
+	};
+
+	add_window(d, a, windows[a->len].filter, 0);
+	if (a->len > 2)
+		add_window(d, a, windows[a->len].next, 1);
+	d->sub[d->count].cost += exp2(-(double)a->bits);
 }
 
 static enum err

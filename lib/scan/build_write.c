@@ -210,12 +210,58 @@ count_anchors(const struct scan_builder *b, size_t target, size_t filter)
 
 /* Sparser while that costs next to nothing. */
 static uint32_t
-filter_bits(uint64_t anchors)
+gate_bits(uint64_t windows)
 {
 	uint32_t cheap = bits_for(
-	    anchors * FILTER_SPARSE_MAX, FILTER_BITS_MIN, FILTER_BITS_CHEAP);
+	    windows * GATE_SPARSE_MAX, FILTER_BITS_MIN, FILTER_BITS_CHEAP);
 
-	return bits_for(anchors * FILTER_SPARSE, cheap, FILTER_BITS_MAX);
+	return bits_for(windows * GATE_SPARSE, cheap, FILTER_BITS_MAX);
+}
+
+static void
+mark_window(uint64_t *map, uint32_t bits, const struct anchor_row *row)
+{
+	uint64_t window = row->hash * FILTER_INVERSE & UINT32_MAX;
+	uint64_t last = row->filter == 2 ? UINT8_MAX : 0;
+
+	for (uint64_t c = 0; c <= last; c++) {
+		uint64_t full = (window | c << 24) & FILTER_FOLD;
+
+		set_bit(map, full * FILTER_MULTIPLIER >> (64 - bits));
+	}
+}
+
+void
+mark_gate(
+    uint64_t *map, uint32_t bits, const struct scan_builder *b, size_t target)
+{
+	const struct anchor_row *rows =
+	    (const struct anchor_row *)(const void *)b->anchors.ptr;
+
+	for (size_t i = 0; i < b->anchors.len / sizeof(*rows); i++)
+		if (rows[i].filter < GATED &&
+		    belongs(&rows[i], target, rows[i].filter))
+			mark_window(map, bits, &rows[i]);
+}
+
+void
+put_gate(struct set_writer *w, const struct scan_builder *b, size_t target,
+    struct set_gate *g)
+{
+	uint64_t n = 0;
+	uint64_t *map;
+
+	for (size_t i = 0; i < GATED; i++)
+		n += count_anchors(b, target, i);
+	if (n == 0)
+		return;
+	g->bits = gate_bits(n);
+	map = set_make(w, (size_t)1 << (g->bits - 6), sizeof(*map));
+	if (map == NULL)
+		return;
+	mark_gate(map, g->bits, b, target);
+	g->bitmap = set_put_region(w, map, (size_t)1 << (g->bits - 3));
+	free(map);
 }
 
 void
@@ -230,7 +276,8 @@ put_filter(struct set_writer *w, const struct scan_builder *b, size_t target,
 		return;
 	f->width = filter_widths[filter];
 	f->count = n;
-	f->bitmap_bits = filter_bits(n);
+	f->bitmap_bits = bits_for(
+	    (uint64_t)n * FILTER_SPARSE, FILTER_BITS_MIN, FILTER_BITS_MAX);
 	f->bucket_bits = bits_for(n, 1, f->bitmap_bits);
 	starts = ((size_t)1 << f->bucket_bits) + 1;
 	t.map = set_make(w, (size_t)1 << (f->bitmap_bits - 6), sizeof(*t.map));
@@ -295,6 +342,7 @@ put_data(struct set_writer *w, struct scan_builder *b, const struct buf *rules,
 		    b->anchors.len / sizeof(struct anchor_row),
 		    sizeof(struct anchor_row), cmp_anchor);
 	for (size_t t = 0; t < TARGETS; t++) {
+		put_gate(w, b, t, &d->gate[t]);
 		for (size_t i = 0; i < FILTERS; i++)
 			put_filter(w, b, t, i, 0, &d->filter[t][i]);
 		d->always[t] = set_begin(w);

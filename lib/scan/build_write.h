@@ -19,6 +19,11 @@ struct table table_sorted(struct buf *rows, size_t digest_size);
 void
 put_hashes(struct set_writer *w, const struct table *t, struct set_hashes *out);
 
+/* Adds the builder's windows to a gate's bitmap. */
+void mark_gate(
+    uint64_t *map, uint32_t bits, const struct scan_builder *b, size_t target);
+void put_gate(struct set_writer *w, const struct scan_builder *b, size_t target,
+    struct set_gate *g);
 /* Whether an anchor belongs into this filter. */
 bool belongs(const struct anchor_row *row, size_t target, size_t filter);
 void put_filter(struct set_writer *w, const struct scan_builder *b,

@@ -19,7 +19,7 @@
  * a disk has damaged, not what a builder has got wrong. */
 
 #define SET_MAGIC  "KHIENSET" /* 8 bytes, its NUL not written */
-#define SET_FORMAT 4u
+#define SET_FORMAT 5u
 #define SET_HEAD   8192u
 #define SET_CHUNK  65536u
 #define SET_ALIGN  64u /* regions begin at multiples: one cache line */
@@ -127,18 +127,31 @@ enum set_target { /* ClamAV's numbers */
 
 /* Each signature that may apply to a target has one or more anchors in the
  * target's filters: literals of which one stands in every object that the
- * signature matches.  The first `width` bytes of a literal, without the bits
- * that tell capital letters from small ones, as a number, multiplied, give a
- * hash; the upper bits of it a bit of the bitmap, the upper bucket_bits a
- * bucket. */
-#define FILTERS           3 /* widths 8, 4, 2: the widest that fits */
+ * signature matches.  Only even places of an object are looked at, so of each
+ * literal two windows are looked for, one byte apart.
+ *
+ *	filter	literal		windows
+ *	0	9 and more	of 8 bytes, at 0 and 1
+ *	1	5 to 8		of 4 bytes, at 0 and 1
+ *	1, 2	4		of 4 bytes at 0, of 3 at 1
+ *	3	2 and 3		of 2 bytes at 0, looked for at every place
+ *
+ * A window, without the bits that tell capital letters from small ones, as a
+ * number, multiplied, gives a hash; the upper bits of it a bit of the bitmap,
+ * the upper bucket_bits a bucket.  Before filters 0 to 2 stands the gate, a
+ * bitmap of 4 bytes: what their windows begin with, or, for those of 3, may
+ * begin with. */
+#define FILTERS           4
+#define GATED             3 /* of these, the first */
 #define FILTER_BITS_MIN   12u
 #define FILTER_BITS_CHEAP 17u /* 16 KiB */
 #define FILTER_BITS_MAX   27u
-#define FILTER_SPARSE     32u /* bits for each anchor, at least */
-#define FILTER_SPARSE_MAX 1024u
+#define GATE_SPARSE       32u /* bits for each window, at least */
+#define FILTER_SPARSE     8u
+#define GATE_SPARSE_MAX   1024u
 #define FILTER_FOLD       UINT64_C(0xdfdfdfdfdfdfdfdf)
 #define FILTER_MULTIPLIER UINT64_C(0x9e3779b97f4a7c15)
+#define FILTER_INVERSE    UINT64_C(0xf1de83e19937733d)
 
 struct set_filter {
 	uint32_t width;
@@ -148,6 +161,11 @@ struct set_filter {
 	struct set_region bitmap;  /* uint64_t [] */
 	struct set_region buckets; /* uint32_t [2^bucket_bits + 1] */
 	struct set_region anchors; /* struct set_anchor [count], by hash */
+};
+struct set_gate {
+	uint32_t bits; /* the bitmap has 2^bits bits; 0: no windows */
+	uint32_t zero;
+	struct set_region bitmap; /* uint64_t [] */
 };
 struct set_anchor {
 	uint32_t tag; /* the lower half of the hash */
@@ -192,6 +210,7 @@ struct set_directory {
 	unsigned char from[32];
 	struct set_region added;
 	struct set_hashes hash[HASH_USES][HASH_KINDS];
+	struct set_gate gate[TARGETS];
 	struct set_filter filter[TARGETS][FILTERS];
 	/* Signatures without an anchor: uint32_t offsets in `records`. */
 	struct set_region always[TARGETS];

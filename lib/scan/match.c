@@ -30,6 +30,10 @@ struct matcher {
 	scan_block_fn *scan_block;
 	struct scan_set *set;
 	struct tried tried;
+	struct gate {
+		const uint64_t *map; /* NULL: nothing is behind it */
+		unsigned shift;
+	} gate[TARGETS];
 	struct filter filter[TARGETS][FILTERS];
 	bool loaded[TARGETS];
 	struct pattern pattern;
@@ -212,18 +216,27 @@ load_filter(struct matcher *m, const struct set_filter *f, struct filter *out)
 }
 
 static bool
+load_gate(struct matcher *m, const struct set_gate *g, struct gate *out)
+{
+	*out = (struct gate){ NULL, 64 - g->bits };
+	if (g->bits > 0)
+		out->map = set_region(m->set, g->bitmap);
+	return g->bits == 0 || out->map != NULL;
+}
+
+static bool
 load_filters(struct matcher *m, enum set_target target)
 {
-	if (m->loaded[target])
-		return true;
-	for (size_t i = 0; i < FILTERS; i++)
-		if (!load_filter(m, &m->set->dir->filter[target][i],
-			&m->filter[target][i])) {
-			m->damaged = true;
-			return false;
-		}
-	m->loaded[target] = true;
-	return true;
+	const struct set_directory *d = m->set->dir;
+	bool ok = m->loaded[target] ||
+	    load_gate(m, &d->gate[target], &m->gate[target]);
+
+	for (size_t i = 0; ok && !m->loaded[target] && i < FILTERS; i++)
+		ok = load_filter(
+		    m, &d->filter[target][i], &m->filter[target][i]);
+	m->loaded[target] = ok;
+	m->damaged = m->damaged || !ok;
+	return ok;
 }
 
 /* The bitmap has the hash of what stands at `at`: look closer. */
@@ -257,40 +270,9 @@ in_map(const uint64_t *map, unsigned shift, uint64_t hash)
 	return map[bit >> 6] >> (bit & 63);
 }
 
-/* `wide` and `narrow` are constants where this is inlined: whether there are
- * anchors of 8 and of 4 bytes.  Both are looked for at once. */
-static inline __attribute__((always_inline)) void
-scan_range(struct matcher *m, const bool wide, const bool narrow, size_t from,
-    size_t to)
-{
-	const struct filter *f = m->filter[m->object->target];
-	const unsigned char *data = (const unsigned char *)m->object->bytes.ptr;
-	const uint64_t *map8 = f[0].map, *map4 = f[1].map;
-	const unsigned shift8 = f[0].shift, shift4 = f[1].shift;
-
-	for (size_t at = from; at < to; at++) {
-		uint64_t literal, hash8, hash4, hit8, hit4;
-
-		memcpy(&literal, data + at, sizeof(literal));
-		literal &= FILTER_FOLD;
-		hash8 = literal * FILTER_MULTIPLIER;
-		hash4 = (literal & UINT32_MAX) * FILTER_MULTIPLIER;
-		hit8 = wide ? in_map(map8, shift8, hash8) : 0;
-		hit4 = narrow ? in_map(map4, shift4, hash4) : 0;
-		if (__builtin_expect(((hit8 | hit4) & 1) == 0, 1))
-			continue;
-		if ((hit8 & 1) != 0)
-			try_bucket(m, &f[0], hash8, at);
-		if ((hit4 & 1) != 0)
-			try_bucket(m, &f[1], hash4, at);
-		if (m->enough || m->pattern.late)
-			return;
-	}
-}
-
-/* One place, and one width: near the end, and for the rare anchors of 2. */
+/* Looks in one filter for what stands at a place. */
 static void
-scan_place(struct matcher *m, const struct filter *f, size_t at)
+try_filter(struct matcher *m, const struct filter *f, size_t at)
 {
 	uint64_t literal = 0, hash;
 
@@ -302,26 +284,59 @@ scan_place(struct matcher *m, const struct filter *f, size_t at)
 		try_bucket(m, f, hash, at);
 }
 
+/* The gate is open, or too near to the end to be asked. */
+static void
+try_place(struct matcher *m, size_t at)
+{
+	const struct filter *f = m->filter[m->object->target];
+
+	for (size_t i = 0; i < GATED; i++)
+		try_filter(m, &f[i], at);
+}
+
+/* Every second place, as far as four bytes follow; `from` is even. */
+static inline __attribute__((always_inline)) void
+scan_gate(struct matcher *m, size_t from, size_t to)
+{
+	const unsigned char *data = (const unsigned char *)m->object->bytes.ptr;
+	const uint64_t *map = m->gate[m->object->target].map;
+	const unsigned shift = m->gate[m->object->target].shift;
+
+	for (size_t at = from; at < to; at += 2) {
+		uint32_t literal;
+
+		memcpy(&literal, data + at, sizeof(literal));
+		if (__builtin_expect(
+			(in_map(map, shift,
+			     (literal & FILTER_FOLD) * FILTER_MULTIPLIER) &
+			    1) == 0,
+			1))
+			continue;
+		try_place(m, at);
+		if (m->enough || m->pattern.late)
+			return;
+	}
+}
+
 static inline __attribute__((always_inline)) void
 scan_block(struct matcher *m, size_t from, size_t to)
 {
-	const struct filter *f = m->filter[m->object->target];
+	const struct filter *last = &m->filter[m->object->target][GATED];
 	size_t len = m->object->bytes.len;
-	size_t end = len < 8 ? 0 : len - 7; /* from here on by places */
+	size_t end = len < 4 ? 0 : len - 3;
 
-	if (end > to)
-		end = to;
-	if (f[0].count > 0 && f[1].count > 0)
-		scan_range(m, true, true, from, end);
-	else if (f[0].count > 0)
-		scan_range(m, true, false, from, end);
-	else if (f[1].count > 0)
-		scan_range(m, false, true, from, end);
-	for (size_t at = end < from ? from : end; at < to && go_on(m); at++)
-		for (size_t i = 0; i < 2; i++)
-			scan_place(m, &f[i], at);
-	for (size_t at = from; f[2].count > 0 && at < to && go_on(m); at++)
-		scan_place(m, &f[2], at);
+	if (m->gate[m->object->target].map != NULL) {
+		end += end & 1;
+		if (end > to)
+			end = to;
+		if (end < from)
+			end = from;
+		scan_gate(m, from, end);
+		for (size_t at = end; at < to && go_on(m); at += 2)
+			try_place(m, at);
+	}
+	for (size_t at = from; last->count > 0 && at < to && go_on(m); at++)
+		try_filter(m, last, at);
 }
 
 static void

@@ -175,7 +175,7 @@ hashes_fit(const struct scan_set *set, const struct set_hashes *h)
 static bool
 filter_fits(const struct scan_set *set, const struct set_filter *f, size_t i)
 {
-	static const uint32_t widths[FILTERS] = { 8, 4, 2 };
+	static const uint32_t widths[FILTERS] = { 8, 4, 3, 2 };
 
 	if (f->count == 0)
 		return true;
@@ -187,6 +187,21 @@ filter_fits(const struct scan_set *set, const struct set_filter *f, size_t i)
 		((UINT64_C(1) << f->bucket_bits) + 1) * sizeof(uint32_t)) &&
 	    region_fits(set, f->anchors,
 		(uint64_t)f->count * sizeof(struct set_anchor));
+}
+
+/* A gate is there when something is behind it. */
+static bool
+gate_fits(const struct scan_set *set, size_t target)
+{
+	const struct set_gate *g = &set->dir->gate[target];
+	bool needed = false;
+
+	for (size_t i = 0; i < GATED; i++)
+		needed = needed || set->dir->filter[target][i].count > 0;
+	if (g->bits == 0)
+		return !needed;
+	return g->bits >= FILTER_BITS_MIN && g->bits <= FILTER_BITS_MAX &&
+	    region_fits(set, g->bitmap, UINT64_C(1) << (g->bits - 3));
 }
 
 static bool
@@ -208,7 +223,8 @@ directory_fits(const struct scan_set *set)
 		ok = filter_fits(
 		    set, &d->filter[i / FILTERS][i % FILTERS], i % FILTERS);
 	for (size_t i = 0; i < TARGETS && ok; i++)
-		ok = region_fits(set, d->always[i], d->always[i].size);
+		ok = region_fits(set, d->always[i], d->always[i].size) &&
+		    gate_fits(set, i);
 	return ok;
 }
 
