@@ -24,7 +24,6 @@ struct rule_file {
 struct anchor_row {
 	uint64_t hash;
 	struct set_anchor anchor;
-	uint32_t target, filter; /* index of its width */
 };
 struct always_row {
 	uint32_t sig, target;

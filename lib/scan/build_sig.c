@@ -134,11 +134,11 @@ static void
 add_window(struct sig_draft *d, const struct body_anchor *a, size_t filter,
     uint32_t at)
 {
-	struct anchor_row row = { .filter = (uint32_t)filter,
-		.anchor = { .at = (uint16_t)(a->at + at),
-		    .sub = (uint8_t)d->count,
-		    .variant = (uint8_t)d->variant,
-		    .part = (uint8_t)a->part } };
+	struct anchor_row row = { .anchor = { .filter = (uint8_t)filter,
+				      .at = (uint16_t)(a->at + at),
+				      .sub = (uint8_t)d->count,
+				      .variant = (uint8_t)d->variant,
+				      .part = (uint8_t)a->part } };
 	uint64_t window = 0;
 
 	memcpy(&window, a->literal + at, filter_widths[filter]);
@@ -334,7 +334,7 @@ add_anchors(struct scan_builder *b, const struct sig_draft *d, uint32_t sig,
 			struct anchor_row row = rows[d->sub[i].anchor + k];
 
 			row.anchor.sig = sig;
-			row.target = d->target;
+			row.anchor.target = (uint8_t)d->target;
 			buf_add(&b->anchors, &row, sizeof(row));
 		}
 }

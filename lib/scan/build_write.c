@@ -160,8 +160,8 @@ cmp_anchor(const void *a, const void *b)
 bool
 belongs(const struct anchor_row *row, size_t target, size_t filter)
 {
-	return row->filter == filter &&
-	    (row->target == target || row->target == TARGET_ANY);
+	return row->anchor.filter == filter &&
+	    (row->anchor.target == target || row->anchor.target == TARGET_ANY);
 }
 
 /* What is made of the rows of one filter. */
@@ -222,7 +222,7 @@ static void
 mark_window(uint64_t *map, uint32_t bits, const struct anchor_row *row)
 {
 	uint64_t window = row->hash * FILTER_INVERSE & UINT32_MAX;
-	uint64_t last = row->filter == 2 ? UINT8_MAX : 0;
+	uint64_t last = row->anchor.filter == 2 ? UINT8_MAX : 0;
 
 	for (uint64_t c = 0; c <= last; c++) {
 		uint64_t full = (window | c << 24) & FILTER_FOLD;
@@ -239,8 +239,8 @@ mark_gate(
 	    (const struct anchor_row *)(const void *)b->anchors.ptr;
 
 	for (size_t i = 0; i < b->anchors.len / sizeof(*rows); i++)
-		if (rows[i].filter < GATED &&
-		    belongs(&rows[i], target, rows[i].filter))
+		if (rows[i].anchor.filter < GATED &&
+		    belongs(&rows[i], target, rows[i].anchor.filter))
 			mark_window(map, bits, &rows[i]);
 }
 

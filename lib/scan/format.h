@@ -148,7 +148,7 @@ enum set_target { /* ClamAV's numbers */
 #define FILTER_BITS_MAX   27u
 #define GATE_SPARSE       32u /* bits for each window, at least */
 #define FILTER_SPARSE     8u
-#define GATE_SPARSE_MAX   1024u
+#define GATE_SPARSE_MAX   256u
 #define FILTER_FOLD       UINT64_C(0xdfdfdfdfdfdfdfdf)
 #define FILTER_MULTIPLIER UINT64_C(0x9e3779b97f4a7c15)
 #define FILTER_INVERSE    UINT64_C(0xf1de83e19937733d)
@@ -172,7 +172,8 @@ struct set_anchor {
 	uint32_t sig; /* offset in `records` */
 	uint16_t at;  /* where in the part the literal stands */
 	uint8_t sub, variant, part;
-	uint8_t zero[3];
+	uint8_t target, filter; /* that it was made for */
+	uint8_t zero;
 };
 
 /* ---- what is not found by anchors ------------------------------------------ */
