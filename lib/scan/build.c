@@ -1,6 +1,7 @@
 #include "scan/build_int.h"
 #include "scan/set.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,31 +126,36 @@ number_in(struct span name)
 	return best;
 }
 
+/* The text of a name from the file being added. */
+static uint32_t
+name_text(struct scan_builder *b, struct span head, struct span tail)
+{
+	char text[TEXT_MAX];
+	int n = snprintf(text, sizeof(text), "%.*s%.*s%c%s", (int)head.len,
+	    head.ptr, (int)tail.len, tail.ptr, NAME_SOURCE, b->source);
+
+	return build_text(b, (struct span){ text, (size_t)n });
+}
+
 enum err
 build_name(struct scan_builder *b, struct span name, struct set_name *out,
     struct errinfo *ei)
 {
-	struct span number = number_in(name), tail;
-	char template[SCAN_NAME_MAX];
+	struct span number = number_in(name);
 	size_t head = (size_t)(number.ptr - name.ptr);
+	char template[SCAN_NAME_MAX];
 	uint64_t n = 0;
 	enum err e = check_name(name, ei);
 
 	if (e != OK)
 		return e;
-	out->source = b->source;
-	out->number = 0;
-	if (number.len == 0 || span_u64(number, UINT32_MAX, &n) != OK) {
-		out->text = build_text(b, name);
-		return OK;
-	}
-	tail = span_from(name, head + number.len);
+	if (number.len == 0 || span_u64(number, UINT32_MAX, &n) != OK)
+		return build_plain_name(b, name, out, ei);
 	memcpy(template, name.ptr, head);
 	template[head] = NAME_NUMBER;
-	memcpy(template + head + 1, tail.ptr, tail.len);
 	out->number = (uint32_t)n;
-	out->text =
-	    build_text(b, (struct span){ template, head + 1 + tail.len });
+	out->text = name_text(b, (struct span){ template, head + 1 },
+	    span_from(name, head + number.len));
 	return OK;
 }
 
@@ -159,9 +165,9 @@ build_plain_name(struct scan_builder *b, struct span name, struct set_name *out,
 {
 	enum err e = check_name(name, ei);
 
-	*out = (struct set_name){ 0, 0, b->source };
+	*out = (struct set_name){ 0, 0 };
 	if (e == OK)
-		out->text = build_text(b, name);
+		out->text = name_text(b, name, SPAN(""));
 	return e;
 }
 
@@ -226,19 +232,9 @@ add_eicar(struct scan_builder *b, struct errinfo *ei)
 static void
 set_source(struct scan_builder *b, const char *file, struct span name)
 {
-	uint32_t at = build_text(b, name);
-
 	b->file = file;
-	b->source = (uint32_t)(b->sources.len / sizeof(at));
-	buf_add(&b->sources, &at, sizeof(at));
-}
-
-const char *
-build_source_text(const struct scan_builder *b)
-{
-	const uint32_t *at = (const uint32_t *)(const void *)b->sources.ptr;
-
-	return b->texts.ptr + at[b->source];
+	(void)snprintf(
+	    b->source, sizeof(b->source), "%.*s", (int)name.len, name.ptr);
 }
 
 static enum err
@@ -254,8 +250,8 @@ builder_new(scan_problem_fn *problem, void *arg, struct scan_builder **out,
 	b->arg = arg;
 	b->texts = b->records = buf_make(BUILD_BYTES);
 	b->carry = buf_make(RULES_TEXT_MAX);
-	b->sources = b->anchors = b->always = b->ignored = b->rules =
-	    b->members = b->groups = b->types = buf_make(BUILD_ROWS);
+	b->anchors = b->always = b->ignored = b->rules = b->members =
+	    b->groups = b->types = buf_make(BUILD_ROWS);
 	for (size_t i = 0; i < HASH_USES * HASH_KINDS; i++)
 		b->hash[i / HASH_KINDS][i % HASH_KINDS] = buf_make(BUILD_ROWS);
 	b->draft = draft_new();
@@ -319,20 +315,17 @@ enum err
 scan_builder_onto(struct scan_set *base, scan_problem_fn *problem, void *arg,
     struct scan_builder **out, struct errinfo *ei)
 {
-	struct set_region r = base->dir->sources;
-	const void *sources = set_region(base, r);
 	struct scan_builder *b = NULL;
 	enum err e = builder_new(problem, arg, &b, ei);
 
 	if (e != OK)
 		return e;
 	b->base = base;
-	if (sources == NULL || !take_texts(b, base)) {
+	if (!take_texts(b, base)) {
 		scan_builder_free(b);
 		return err_set(
 		    ei, ERR_CORRUPT, "the set that is added to is damaged");
 	}
-	buf_add(&b->sources, sources, r.size);
 	*out = b;
 	return OK;
 }
@@ -351,7 +344,6 @@ scan_builder_free(struct scan_builder *b)
 	}
 	buf_free(&b->texts);
 	buf_free(&b->records);
-	buf_free(&b->sources);
 	buf_free(&b->anchors);
 	buf_free(&b->always);
 	buf_free(&b->members);
@@ -370,9 +362,9 @@ scan_builder_free(struct scan_builder *b)
 static enum err
 tables_check(const struct scan_builder *b, struct errinfo *ei)
 {
-	bool full = b->texts.full || b->records.full || b->sources.full ||
-	    b->anchors.full || b->always.full || b->ignored.full ||
-	    b->rules.full || b->members.full || b->groups.full || b->types.full;
+	bool full = b->texts.full || b->records.full || b->anchors.full ||
+	    b->always.full || b->ignored.full || b->rules.full ||
+	    b->members.full || b->groups.full || b->types.full;
 
 	for (size_t i = 0; i < HASH_USES * HASH_KINDS; i++)
 		full = full || b->hash[i / HASH_KINDS][i % HASH_KINDS].full;

@@ -40,20 +40,70 @@ cmp_key(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static uint64_t
-key_of(const struct set_name *name)
+#define ANY_NUMBER UINT32_MAX /* of names that have none in their text */
+
+static void
+leave_out(struct extend *x, uint32_t text, uint32_t number)
 {
-	return (uint64_t)name->text << 32 | name->number;
+	uint64_t key = (uint64_t)text << 32 | number;
+
+	buf_add(&x->keys, &key, sizeof(key));
+}
+
+static bool
+has_key(const struct extend *x, uint32_t text, uint32_t number)
+{
+	uint64_t key = (uint64_t)text << 32 | number;
+
+	return bsearch(&key, x->keys.ptr, x->keys.len / sizeof(key),
+		   sizeof(key), cmp_key) != NULL;
 }
 
 static bool
 is_left_out(const struct extend *x, const struct set_name *name)
 {
-	uint64_t key = key_of(name);
-
 	return x->keys.len > 0 &&
-	    bsearch(&key, x->keys.ptr, x->keys.len / sizeof(key), sizeof(key),
-		cmp_key) != NULL;
+	    (has_key(x, name->text, name->number) ||
+		has_key(x, name->text, ANY_NUMBER));
+}
+
+/* Leaves out what a text at `at` says if that is the name. */
+static void
+match_text(struct extend *x, uint32_t at, struct span text, struct span name)
+{
+	struct span source, tail, digits,
+	    whole = span_cut(text, NAME_SOURCE, &source),
+	    head = span_cut(whole, NAME_NUMBER, &tail);
+	uint64_t number;
+
+	if (head.len == whole.len) {
+		if (span_eq(whole, name))
+			leave_out(x, at, ANY_NUMBER);
+		return;
+	}
+	if (name.len <= head.len + tail.len ||
+	    memcmp(name.ptr, head.ptr, head.len) != 0 ||
+	    memcmp(name.ptr + name.len - tail.len, tail.ptr, tail.len) != 0)
+		return;
+	digits = (struct span){ name.ptr + head.len,
+		name.len - head.len - tail.len };
+	if (span_u64(digits, UINT32_MAX - 1, &number) == OK)
+		leave_out(x, at, (uint32_t)number);
+}
+
+/* The texts of the base are the first of the builder's. */
+static void
+find_texts(struct extend *x, struct span name)
+{
+	const char *texts = x->b->texts.ptr;
+	size_t end = x->from->texts.size;
+
+	for (size_t at = 1; at < end;) {
+		struct span text = span_of(texts + at);
+
+		match_text(x, (uint32_t)at, text, name);
+		at += text.len + 1;
+	}
 }
 
 static int
@@ -95,11 +145,8 @@ find_left_out(struct extend *x)
 	const struct ignored_name *row =
 	    (const struct ignored_name *)(const void *)x->b->ignored.ptr;
 
-	for (size_t i = 0; i < x->b->ignored.len / sizeof(*row); i++) {
-		uint64_t key = key_of(&row[i].key);
-
-		buf_add(&x->keys, &key, sizeof(key));
-	}
+	for (size_t i = 0; i < x->b->ignored.len / sizeof(*row); i++)
+		find_texts(x, span_of(x->b->texts.ptr + row[i].text));
 	if (x->keys.len > 0)
 		qsort(x->keys.ptr, x->keys.len / sizeof(uint64_t),
 		    sizeof(uint64_t), cmp_key);
@@ -542,7 +589,6 @@ extend_data(struct extend *x)
 	to->types = extend_bytes(x, from->types, buf_view(&b->types));
 	to->records = extend_records(x);
 	to->texts = set_put_buf(x->w, &b->texts);
-	to->sources = set_put_buf(x->w, &b->sources);
 	to->rules = extend_bytes(x, from->rules, SPAN(""));
 }
 

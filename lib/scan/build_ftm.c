@@ -29,7 +29,7 @@ add_format(struct scan_builder *b, enum format f, enum format in,
     const struct sig_place *place, struct span body, struct errinfo *ei)
 {
 	const char *name = format_name(f);
-	struct set_name ref = { build_text(b, span_of(name)), 0, b->source };
+	struct set_name ref = { build_text(b, span_of(name)), 0 };
 	enum err e;
 
 	draft_begin(b->draft, &ref, TARGET_ANY);

@@ -149,8 +149,7 @@ add_manifest(struct scan_builder *b, struct span line, struct errinfo *ei)
 	if (e == OK && span_trim(path).len == 0)
 		e = err_set(ei, ERR_SYNTAX, "hash and file name expected");
 	if (e == OK)
-		e = build_plain_name(
-		    b, span_of(build_source_text(b)), &row.name, ei);
+		e = build_plain_name(b, span_of(b->source), &row.name, ei);
 	if (e == OK)
 		put_row(b, HASH_ALLOW, kind, digest, &row);
 	return e;

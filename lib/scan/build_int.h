@@ -34,7 +34,7 @@ struct ignored_name {
 	unsigned char name[32]; /* its SHA-256 */
 	unsigned char line[16];
 	uint32_t has_line;
-	struct set_name key; /* as the base has it, if there is one */
+	uint32_t text; /* in `texts`, if there is a base */
 };
 
 /* Texts that are kept once: offsets in `texts`, found by their hash. */
@@ -50,7 +50,6 @@ struct scan_builder {
 	struct scan_counts counts;
 	struct buf texts; /* NUL-ended, from offset 1 on */
 	struct text_index index;
-	struct buf sources;                     /* uint32_t */
 	struct buf hash[HASH_USES][HASH_KINDS]; /* rows as in the set, with the
 						   whole digest in front */
 	struct buf records;
@@ -62,9 +61,9 @@ struct scan_builder {
 	struct buf ignored; /* struct ignored_name */
 	struct buf rules;   /* struct rule_file */
 	size_t rules_size;
-	struct sig_draft *draft; /* scratch of build_sig.c */
-	const char *file;        /* the one being added */
-	uint32_t source;         /* its index in `sources` */
+	struct sig_draft *draft;    /* scratch of build_sig.c */
+	const char *file;           /* the one being added */
+	char source[SCAN_NAME_MAX]; /* its name without the folder */
 	const struct signature_format *format;
 	struct buf carry; /* what stands behind the last whole line */
 	size_t line;
@@ -80,8 +79,6 @@ extern const uint32_t filter_widths[FILTERS];
 void build_problem(struct scan_builder *b, size_t line, const char *reason);
 /* Offset of a copy of `s` in the texts, 0 when they are full. */
 uint32_t build_text(struct scan_builder *b, struct span s);
-/* The name of the file being added, without its folder. */
-const char *build_source_text(const struct scan_builder *b);
 /* The name of a signature from the file being added. */
 enum err build_name(struct scan_builder *b, struct span name,
     struct set_name *out, struct errinfo *ei) MUST_USE;

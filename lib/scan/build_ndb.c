@@ -103,8 +103,7 @@ add_ignored(struct scan_builder *b, struct span line, struct errinfo *ei)
 		if (row.has_line != 0)
 			return err_set(ei, ERR_UNSUPPORTED,
 			    "lines of the set that is added to are not known");
-		if (build_name(b, name, &row.key, ei) != OK)
-			return ei->code;
+		row.text = build_text(b, name);
 	}
 	buf_add(&b->ignored, &row, sizeof(row));
 	return OK;

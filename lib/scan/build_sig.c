@@ -296,7 +296,6 @@ write_record(struct sig_draft *d, struct span expression)
 	buf_clear(r);
 	write_number(r, d->name.text);
 	write_number(r, d->name.number);
-	write_number(r, d->name.source);
 	write_number(r, d->target);
 	write_number(r, (expression.len > 0 ? SIG_LOGICAL : 0) | d->role);
 	write_span(r, buf_view(&d->conditions));

@@ -354,7 +354,6 @@ put_data(struct set_writer *w, struct scan_builder *b, const struct buf *rules,
 	d->types = set_put_buf(w, &b->types);
 	d->records = set_put_buf(w, &b->records);
 	d->texts = set_put_buf(w, &b->texts);
-	d->sources = set_put_buf(w, &b->sources);
 	d->rules = set_put_buf(w, rules);
 }
 

@@ -19,7 +19,7 @@
  * a disk has damaged, not what a builder has got wrong. */
 
 #define SET_MAGIC  "KHIENSET" /* 8 bytes, its NUL not written */
-#define SET_FORMAT 5u
+#define SET_FORMAT 6u
 #define SET_HEAD   8192u
 #define SET_CHUNK  65536u
 #define SET_ALIGN  64u /* regions begin at multiples: one cache line */
@@ -40,13 +40,14 @@ struct set_region {
 
 /* ---- names ----------------------------------------------------------------- */
 
-/* Names are alike but for a number: texts[text], in which the byte
- * NAME_NUMBER stands for `number` in decimal.  Sources are indexes of
- * `sources`, which holds offsets in `texts`. */
+/* Names are alike but for a number: a text, in which the byte NAME_NUMBER
+ * stands for `number` in decimal, and NAME_SOURCE for the end of the name; the
+ * file that it came from follows. */
 #define NAME_NUMBER '\1'
+#define NAME_SOURCE '\2'
+#define TEXT_MAX    512u /* bytes, its NUL included */
 struct set_name {
 	uint32_t text, number;
-	uint32_t source;
 };
 
 /* ---- hashes: one table for each digest kind and use --------------------- */
@@ -220,7 +221,6 @@ struct set_directory {
 	struct set_region types;   /* struct set_type [] */
 	struct set_region records; /* record.h */
 	struct set_region texts;   /* NUL-ended UTF-8, from offset 1 on */
-	struct set_region sources; /* uint32_t [] */
 	struct set_region rules;   /* rules.c's own, masked, or empty */
 };
 

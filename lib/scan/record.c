@@ -82,7 +82,6 @@ sig_read(struct span record, uint32_t at, struct sig *out)
 	out->at = at;
 	out->name.text = (uint32_t)read_number(&r, UINT32_MAX);
 	out->name.number = (uint32_t)read_number(&r, UINT32_MAX);
-	out->name.source = (uint32_t)read_number(&r, UINT32_MAX);
 	out->target = (enum set_target)read_number(&r, TARGETS - 1);
 	out->flags = (unsigned)read_number(&r, 0xff);
 	out->conditions = read_span(&r, read_number(&r, PART_MAX));

@@ -9,7 +9,7 @@
  * met, which is rare; so it is small before it is quick.  Numbers are
  * varints (7 bits a byte, the last without its top bit).
  *
- *	signature   name.text name.number source target flags
+ *	signature   name.text name.number target flags
  *	            conditions_len conditions  expression_len expression
  *	            subs  len[subs]  sub[subs]
  *	conditions  (kind, fields)...

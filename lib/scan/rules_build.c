@@ -403,8 +403,7 @@ keep(struct attempt *a, struct errinfo *ei)
 {
 	struct scan_builder *b = a->b;
 	size_t len = strlen(a->text);
-	struct rule_file r = { strdup(build_source_text(b)), a->text,
-		a->whole };
+	struct rule_file r = { strdup(b->source), a->text, a->whole };
 
 	if (r.name == NULL || len > RULES_TEXT_MAX - b->rules_size) {
 		free(r.name);

@@ -96,7 +96,7 @@ set_next_record(struct scan_set *set, uint32_t at)
 
 /* ---- names ------------------------------------------------------------------------ */
 
-/* A text, which ends within SCAN_NAME_MAX bytes or is cut there. */
+/* A text, which ends within TEXT_MAX bytes or is cut there. */
 static struct span
 text_at(struct scan_set *set, uint32_t at)
 {
@@ -104,8 +104,8 @@ text_at(struct scan_set *set, uint32_t at)
 	uint64_t left = at < all.size ? all.size - at : 0;
 	const char *p;
 
-	if (left >= SCAN_NAME_MAX)
-		left = SCAN_NAME_MAX - 1;
+	if (left >= TEXT_MAX)
+		left = TEXT_MAX - 1;
 	p = set_part(set, all, at, left);
 	if (p == NULL || at == 0)
 		return SPAN("?");
@@ -116,7 +116,8 @@ void
 set_name_text(
     struct scan_set *set, const struct set_name *name, char out[SCAN_NAME_MAX])
 {
-	struct span t = text_at(set, name->text);
+	struct span source,
+	    t = span_cut(text_at(set, name->text), NAME_SOURCE, &source);
 	const char *at = memchr(t.ptr, NAME_NUMBER, t.len);
 	int head = (int)(at == NULL ? t.len : (size_t)(at - t.ptr));
 
@@ -133,11 +134,12 @@ void
 set_source_text(
     struct scan_set *set, const struct set_name *name, char out[SCAN_NAME_MAX])
 {
-	const uint32_t *at = set_part(set, set->dir->sources,
-	    (uint64_t)name->source * sizeof(*at), sizeof(*at));
-	struct span t = at == NULL ? SPAN("?") : text_at(set, *at);
+	struct span source;
 
-	(void)snprintf(out, SCAN_NAME_MAX, "%.*s", (int)t.len, t.ptr);
+	(void)span_cut(text_at(set, name->text), NAME_SOURCE, &source);
+	if (source.len == 0)
+		source = SPAN("?");
+	(void)snprintf(out, SCAN_NAME_MAX, "%.*s", (int)source.len, source.ptr);
 }
 
 /* ---- checks when it is opened -------------------------------------------------------
@@ -214,7 +216,6 @@ directory_fits(const struct scan_set *set)
 	    (d->added.size == 0 || region_fits(set, d->added, d->added.size)) &&
 	    region_fits(set, d->records, d->records.size) &&
 	    region_fits(set, d->texts, d->texts.size) &&
-	    region_fits(set, d->sources, d->sources.size) &&
 	    region_fits(set, d->rules, d->rules.size);
 
 	for (size_t i = 0; i < HASH_USES * HASH_KINDS && ok; i++)
