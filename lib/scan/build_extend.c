@@ -374,6 +374,8 @@ extend_hashes(struct extend *x, size_t use, size_t kind)
 	if (to->any_size > to->count)
 		to->any_size = to->count;
 	buf_free(&e.rows);
+	set_forget(x->base, from->prefixes);
+	set_forget(x->base, from->rows);
 }
 
 /* ---- prefilter ------------------------------------------------------------------------ */

@@ -59,6 +59,19 @@ set_region(struct scan_set *set, struct set_region r)
 	return set_part(set, r, 0, r.size);
 }
 
+#define PAGE 4096u /* at least: less is forgotten on larger ones */
+
+void
+set_forget(struct scan_set *set, struct set_region r)
+{
+	uint64_t from = (r.at + PAGE - 1) / PAGE * PAGE;
+	uint64_t to = (r.at + r.size) / PAGE * PAGE;
+
+	if (from < to)
+		(void)madvise((void *)(uintptr_t)(set->base + from),
+		    (size_t)(to - from), MADV_DONTNEED);
+}
+
 #define RECORD_HEAD 5u /* bytes of its length, at most */
 
 struct span

@@ -25,6 +25,9 @@ const void *set_region(struct scan_set *set, struct set_region r);
 /* `n` bytes at `at` of a region; NULL when damaged or not all within it. */
 const void *
 set_part(struct scan_set *set, struct set_region r, uint64_t at, uint64_t n);
+/* The region will not be read again soon: its pages need no memory of this
+ * process. */
+void set_forget(struct scan_set *set, struct set_region r);
 /* The signature record at this offset; empty when damaged. */
 struct span set_record(struct scan_set *set, uint32_t at);
 
