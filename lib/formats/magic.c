@@ -72,6 +72,8 @@ static const struct magic magics[] = {
 	    FORMAT_VHD },
 	{ 2, SPAN("-lh"), FORMAT_LHA_LZH },
 	{ 2, SPAN("-lz"), FORMAT_LHA_LZH },
+	{ 0, SPAN("(This file must be converted with BinHex"), FORMAT_BINHEX },
+	{ 0, SPAN("begin "), FORMAT_UUENCODED },
 	{ 0, SPAN("From: "), FORMAT_MAIL },
 	{ 0, SPAN("From "), FORMAT_MAIL },
 	{ 0, SPAN("Received: "), FORMAT_MAIL },
@@ -86,18 +88,6 @@ static const struct magic magics[] = {
 	{ 0, SPAN("To: "), FORMAT_MAIL },
 	{ 0, SPAN("Date: "), FORMAT_MAIL },
 };
-
-/* Java classes and universal programs share their magic; a class has a
- * version above 42, nobody makes a program for so many processors. */
-static enum format
-settle(struct span s, enum format f)
-{
-	uint32_t n;
-
-	if (f == FORMAT_JAVA && bytes_be32(s, 4, &n) && n < 30)
-		return FORMAT_MACHO_UNIBIN;
-	return f;
-}
 
 /* What may stand in text of one byte a character, whatever its alphabet. */
 static bool
@@ -144,6 +134,22 @@ text_format(struct span object)
 		    ? FORMAT_TEXT_UTF16LE
 		    : FORMAT_BINARY_DATA;
 	return is_wide_text(s, true) ? FORMAT_TEXT_UTF16BE : FORMAT_BINARY_DATA;
+}
+
+/* Java classes and universal programs share their magic; a class has a
+ * version above 42, nobody makes a program for so many processors. */
+static enum format
+settle(struct span s, enum format f)
+{
+	uint32_t n;
+
+	if (f == FORMAT_JAVA && bytes_be32(s, 4, &n) && n < 30)
+		return FORMAT_MACHO_UNIBIN;
+	/* "begin 644 name", or just text. */
+	if (f == FORMAT_UUENCODED &&
+	    (s.len < 9 || s.ptr[6] < '0' || s.ptr[6] > '7'))
+		return text_format(s);
+	return f;
 }
 
 enum format

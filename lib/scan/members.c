@@ -7,6 +7,7 @@
 #include "formats/pack/pack.h"
 #include "formats/pdf/pdf.h"
 #include "formats/peel.h"
+#include "formats/text/text.h"
 #include "scan/scanner_int.h"
 #include "scan/unpack.h"
 
@@ -398,6 +399,12 @@ static opener_fn *const openers[FORMATS] = {
 	[FORMAT_LNK] = open_lnk,
 	[FORMAT_XDP] = open_xdp,
 	[FORMAT_MSOLE2] = open_ole2,
+	[FORMAT_MAIL] = open_mail,
+	[FORMAT_TNEF] = open_tnef,
+	[FORMAT_ONENOTE] = open_onenote,
+	[FORMAT_RTF] = open_rtf,
+	[FORMAT_UUENCODED] = open_uu,
+	[FORMAT_BINHEX] = open_binhex,
 };
 
 /* ---- what begins in the middle ---------------------------------------------------

@@ -28,6 +28,12 @@ static const struct {
 	office_part_fn *open;
 } parts[] = {
 	{ "EncryptedPackage", encrypted_open },
+	{ "\1Ole10Native", native_open },
+	{ "PowerPoint Document", powerpoint_open },
+	{ "Current User", presenter_open },
+	{ "WordDocument", word_open },
+	{ "Workbook", excel_open },
+	{ "Book", excel_open },
 };
 
 static bool
@@ -36,7 +42,7 @@ parts_open(struct ole2 *o, const struct cfb_entry *e, struct span stream)
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		if (cfb_name_is(e, parts[i].name))
 			return parts[i].open(&o->office, stream);
-	return true;
+	return vba_open(&o->office, stream);
 }
 
 /* ---- the walk ---------------------------------------------------------- */

@@ -46,6 +46,7 @@ office_part_fn excel_open;        /* Workbook, Book */
 office_part_fn powerpoint_open;   /* PowerPoint Document */
 office_part_fn presenter_open;    /* Current User, of PowerPoint */
 office_part_fn native_open;       /* \1Ole10Native */
+office_part_fn vba_open;          /* any other */
 office_part_fn message_body_open; /* compressed RTF of a mail */
 
 /* What OLE 1 kept of an object ([MS-OLEDS] 2.2.4): its header, then the bytes

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "formats/base64.h"
 #include "formats/bytes.h"
-#include "formats/pdf/base64.h"
 #include "formats/pdf/pdf.h"
 
 #define PREFIX_MAX 64u

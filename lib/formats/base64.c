@@ -1,4 +1,4 @@
-#include "formats/pdf/base64.h"
+#include "formats/base64.h"
 
 #define PIECE 12288u
 
@@ -29,6 +29,8 @@ decode(struct base64 *b, struct span text, size_t *at, char *out, size_t max)
 	for (; *at < text.len && n < max; (*at)++) {
 		int v = value_of(text.ptr[*at]);
 
+		if (text.ptr[*at] == '=')
+			b->held = 0; /* another may follow */
 		if (v < 0)
 			continue;
 		b->bits = b->bits << 6 | (uint32_t)v;
