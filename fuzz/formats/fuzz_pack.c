@@ -13,6 +13,8 @@ static opener_fn *const openers[] = {
 	open_embedded,
 	open_inno,
 	open_autoit,
+	open_ishield,
+	open_ishield_msi,
 };
 
 #define BYTES_MAX   (4u << 20)

@@ -417,9 +417,15 @@ bool
 body_anchor(const struct body *b, struct body_anchor *out)
 {
 	static const uint32_t lens[] = { 9, 5, 4, 2 };
+	struct body_anchor a;
+	bool any = false;
 
-	for (size_t i = 0; i < COUNT(lens); i++)
-		if (anchor_of_len(b, lens[i], out))
-			return true;
-	return false;
+	for (size_t i = 0; i < COUNT(lens); i++) {
+		if (!anchor_of_len(b, lens[i], &a) ||
+		    (any && a.bits <= out->bits))
+			continue;
+		*out = a;
+		any = true;
+	}
+	return any;
 }

@@ -394,11 +394,15 @@ static opener_fn *const openers[FORMATS] = {
 	[FORMAT_ARJ] = open_arj,
 	[FORMAT_ARJSFX] = open_arj,
 	[FORMAT_MSCHM] = open_chm,
+	[FORMAT_ISHIELD] = open_ishield,
 	[FORMAT_PDF] = open_pdf,
 	[FORMAT_SWF] = open_swf,
 	[FORMAT_LNK] = open_lnk,
 	[FORMAT_XDP] = open_xdp,
 	[FORMAT_MSOLE2] = open_ole2,
+	[FORMAT_TEXT_ASCII] = open_data_urls,
+	[FORMAT_HTML] = open_data_urls,
+	[FORMAT_SCRIPT] = open_data_urls,
 	[FORMAT_MAIL] = open_mail,
 	[FORMAT_TNEF] = open_tnef,
 	[FORMAT_ONENOTE] = open_onenote,
@@ -417,9 +421,16 @@ static opener_fn *const openers[FORMATS] = {
 static bool
 holds_members(const struct object *o)
 {
+	static const bool in_part[FORMATS] = {
+		[FORMAT_MSEXE] = true,
+		[FORMAT_MSOLE2] = true,
+		[FORMAT_TEXT_ASCII] = true,
+		[FORMAT_HTML] = true,
+		[FORMAT_SCRIPT] = true,
+	};
+
 	return type_pack(o->bytes) != PACK_NONE ||
-	    (openers[o->format] != NULL && o->format != FORMAT_MSEXE &&
-		o->format != FORMAT_MSOLE2);
+	    (openers[o->format] != NULL && !in_part[o->format]);
 }
 
 /* Those that want the program in front of them as well. */
@@ -427,6 +438,8 @@ static opener_fn *const installers[FORMATS] = {
 	[FORMAT_NULSFT] = open_nsis,
 	[FORMAT_INNO] = open_inno,
 	[FORMAT_AUTOIT] = open_autoit,
+	[FORMAT_ISHIELD] = open_ishield,
+	[FORMAT_ISHIELD_MSI] = open_ishield_msi,
 };
 
 static void
@@ -449,11 +462,28 @@ scan_embedded(
 		members_scan(s, &child);
 	else if (at->format == FORMAT_MSEXE)
 		scanner_object(s, &child);
-	if (s->v->outcome == SCAN_UNSCANNABLE) {
+	/* A limit that ended the scan is no guess. */
+	if (s->v->outcome == SCAN_UNSCANNABLE && !s->stop) {
 		before.read = s->v->read;
 		before.objects = s->v->objects;
 		*s->v = before;
 	}
+}
+
+/* An object that this one is a part of, as it is, has it in its own list. */
+static bool
+is_listed_above(const struct object *o, const char *place)
+{
+	for (const struct object *p = o->parent;
+	     p != NULL && o->bytes.ptr >= p->bytes.ptr &&
+	     o->bytes.ptr < p->bytes.ptr + p->bytes.len;
+	     p = p->parent)
+		for (uint32_t i = 0;
+		     !p->is_embedded && !holds_members(p) && i < p->embeddeds;
+		     i++)
+			if (p->bytes.ptr + p->embedded[i].at == place)
+				return true;
+	return false;
 }
 
 /* Programs within programs are open_pe()'s; of archives the first place
@@ -464,6 +494,8 @@ passed_over(const struct object *o, uint32_t i, bool zipped)
 {
 	enum format f = o->embedded[i].format;
 
+	if (is_listed_above(o, o->bytes.ptr + o->embedded[i].at))
+		return true;
 	if (f == FORMAT_MSEXE)
 		return o->format == FORMAT_MSEXE;
 	if (f == FORMAT_ZIPSFX && zipped)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define ZIP_RECORD 22u /* the end record, without its comment */
+#define CPIO_HEAD  26u
 #define ZIP_ENTRY  46u /* one of the directory, without its texts */
 
 struct magic {
@@ -23,6 +24,8 @@ static const struct magic packs[] = {
 	{ 0, SPAN("070701"), PACK_ARCHIVE }, /* cpio */
 	{ 0, SPAN("070702"), PACK_ARCHIVE },
 	{ 0, SPAN("070707"), PACK_ARCHIVE },
+	{ 0, SPAN("\x71\xc7"), PACK_ARCHIVE }, /* binary */
+	{ 0, SPAN("\xc7\x71"), PACK_ARCHIVE },
 	{ 0, SPAN("!<arch>\n"), PACK_ARCHIVE }, /* ar, deb */
 	{ 2, SPAN("-lh"), PACK_ARCHIVE }, { 2, SPAN("-lz"), PACK_ARCHIVE },
 	{ 257, SPAN("ustar"), PACK_ARCHIVE },
@@ -164,6 +167,20 @@ digits_at(struct span s, size_t at, size_t n, int base)
 	return true;
 }
 
+/* The name ends where the header says. */
+static bool
+binary_cpio(struct span s)
+{
+	const unsigned char *p = (const unsigned char *)s.ptr;
+	size_t n;
+
+	if (s.len < CPIO_HEAD)
+		return false;
+	n = p[0] == 0xc7 ? le16(p + 20) : (uint32_t)p[20] << 8 | p[21];
+	return n > 1 && n <= s.len - CPIO_HEAD &&
+	    s.ptr[CPIO_HEAD + n - 1] == '\0';
+}
+
 /* The last part of a weak magic. */
 static bool
 pack_plausible(struct span s)
@@ -179,6 +196,8 @@ pack_plausible(struct span s)
 		return digits_at(s, 6, 70, 8);
 	if (span_starts(s, "07070"))
 		return digits_at(s, 6, 104, 16);
+	if (span_starts(s, "\x71\xc7") || span_starts(s, "\xc7\x71"))
+		return binary_cpio(s);
 	return true;
 }
 
