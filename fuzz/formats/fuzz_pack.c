@@ -15,6 +15,7 @@ static opener_fn *const openers[] = {
 	open_autoit,
 	open_ishield,
 	open_ishield_msi,
+	open_zip_old,
 };
 
 #define BYTES_MAX   (4u << 20)

@@ -155,7 +155,7 @@ scan_member(struct scanner *s, struct unpack *u, const struct object *o,
 		scanner_give_up(s, &child, SCAN_R_COUNT);
 		return true;
 	}
-	if (how != PACK_STREAM && names_look(s, &child, &facts))
+	if ((how != PACK_STREAM && names_look(s, &child, &facts)) || m->old)
 		return true;
 	if (m->encrypted) {
 		scanner_note(s, &child, SCAN_R_ENCRYPTED);
@@ -176,22 +176,25 @@ scan_member(struct scanner *s, struct unpack *u, const struct object *o,
 }
 
 /* What is left to do behind a walk: read a large tar by its members, or a
- * zip without its directory. */
-enum walk { WALK_DONE, WALK_TAR, WALK_LOCAL };
+ * zip without its directory, or members of old methods. */
+#define WALK_TAR   1u
+#define WALK_LOCAL 2u
+#define WALK_OLD   4u
 
-static enum walk
+static unsigned
 walk(struct scanner *s, const struct object *o, struct span packed,
     enum pack how, bool with_tar)
 {
 	struct unpack *u = NULL;
 	struct unpack_member m;
 	enum scan_reason why = unpack_open(packed, how, with_tar, &u);
-	bool fits = true, withheld = false;
+	bool fits = true, withheld = false, old = false;
 	uint32_t position = 0;
 
 	while (why == SCAN_R_NONE && fits && !s->stop &&
 	    unpack_next(u, &m, &why)) {
 		withheld = withheld || m.withheld;
+		old = old || m.old;
 		fits = scan_member(s, u, o, &m, how, ++position,
 		    how == PACK_STREAM && !with_tar);
 	}
@@ -200,27 +203,9 @@ walk(struct scanner *s, const struct object *o, struct span packed,
 	unpack_close(u);
 	if (!fits)
 		return WALK_TAR;
-	return withheld && !s->stop ? WALK_LOCAL : WALK_DONE;
-}
-
-static void
-unpack_part(struct scanner *s, const struct object *o, struct span packed,
-    enum pack how)
-{
-	enum walk left;
-
 	if (s->stop)
-		return;
-	if (o->depth >= s->limits.depth) {
-		scanner_note(s, o, SCAN_R_DEPTH);
-		return;
-	}
-	left = walk(s, o, packed, how, false);
-	if (left == WALK_TAR)
-		(void)walk(s, o, packed, how, true);
-	if (left == WALK_LOCAL &&
-	    walk(s, o, packed, PACK_LOCAL, false) != WALK_DONE)
-		scanner_note(s, o, SCAN_R_UNSUPPORTED);
+		return 0;
+	return (withheld ? WALK_LOCAL : 0) | (old ? WALK_OLD : 0);
 }
 
 /* ---- openers --------------------------------------------------------------------
@@ -373,7 +358,8 @@ sink_tick(struct peel *p)
 }
 
 static void
-run_opener(struct scanner *s, const struct object *o, opener_fn *opener)
+run_opener(struct scanner *s, const struct object *o, struct span bytes,
+    opener_fn *opener)
 {
 	static const struct peel_ops ops = { sink_begin, sink_add, sink_end,
 		sink_slice, sink_note, sink_suspect, sink_tick };
@@ -383,8 +369,30 @@ run_opener(struct scanner *s, const struct object *o, opener_fn *opener)
 		scanner_note(s, o, SCAN_R_DEPTH);
 		return;
 	}
-	opener(o->bytes, &k.peel);
+	opener(bytes, &k.peel);
 	free(k.bytes.ptr);
+}
+
+static void
+unpack_part(struct scanner *s, const struct object *o, struct span packed,
+    enum pack how)
+{
+	unsigned left;
+
+	if (s->stop)
+		return;
+	if (o->depth >= s->limits.depth) {
+		scanner_note(s, o, SCAN_R_DEPTH);
+		return;
+	}
+	left = walk(s, o, packed, how, false);
+	if ((left & WALK_TAR) != 0)
+		(void)walk(s, o, packed, how, true);
+	if ((left & WALK_LOCAL) != 0 &&
+	    (walk(s, o, packed, PACK_LOCAL, false) & ~WALK_OLD) != 0)
+		scanner_note(s, o, SCAN_R_UNSUPPORTED);
+	if ((left & WALK_OLD) != 0 && !s->stop)
+		run_opener(s, o, packed, open_zip_old);
 }
 
 static opener_fn *const openers[FORMATS] = {
@@ -457,7 +465,7 @@ scan_embedded(
 	set_inner(&child, o, name);
 	/* An archive's own bytes were looked at with those of the object. */
 	if (installers[at->format] != NULL)
-		run_opener(s, o, installers[at->format]);
+		run_opener(s, o, o->bytes, installers[at->format]);
 	else if (type_pack(child.bytes) != PACK_NONE)
 		members_scan(s, &child);
 	else if (at->format == FORMAT_MSEXE)
@@ -547,7 +555,7 @@ members_scan(struct scanner *s, const struct object *o)
 		unpack_part(
 		    s, o, span_starts(front, "PK") ? front : o->bytes, how);
 	if (!s->stop && openers[o->format] != NULL)
-		run_opener(s, o, openers[o->format]);
+		run_opener(s, o, o->bytes, openers[o->format]);
 	if (!s->stop)
 		scan_embeddeds(s, o, front.len != o->bytes.len);
 }

@@ -118,6 +118,20 @@ unpack_close(struct unpack *u)
 	free(u);
 }
 
+/* libarchive tells the method in words only. */
+static bool
+is_old(struct archive *a)
+{
+	static const char *const methods[] = { "shrinking", "reduced",
+		"imploded", "deflation-64" };
+	const char *text = archive_format_name(a);
+
+	for (size_t i = 0; i < COUNT(methods); i++)
+		if (text != NULL && strstr(text, methods[i]) != NULL)
+			return true;
+	return false;
+}
+
 /* The directory of a zip may call a member a device, a link or a folder;
  * many unpackers do not care and write a file. */
 static bool
@@ -165,6 +179,7 @@ unpack_next(struct unpack *u, struct unpack_member *out, enum scan_reason *why)
 		    : UINT64_MAX,
 		.encrypted = archive_entry_is_encrypted(entry) != 0,
 		.withheld = withholds(u->a, entry),
+		.old = is_old(u->a),
 	};
 	return true;
 }

@@ -20,6 +20,7 @@ struct unpack_member {
 	uint64_t size;    /* as it says, or UINT64_MAX */
 	bool encrypted;   /* its bytes cannot be read */
 	bool withheld;    /* they are not given: it says to be no file */
+	bool old;         /* nor are these: a method of open_zip_old() */
 };
 /* False at the end; *why says whether it was reached in order. */
 bool
