@@ -8,6 +8,8 @@
 #include "scan/scanner_int.h"
 #include "scan/type.h"
 
+#define PAGE_MAX (10u << 20) /* ClamAV's limit as well */
+
 /* ---- hashes ----------------------------------------------------------------------- */
 
 static bool
@@ -372,6 +374,25 @@ match_text(struct scanner *s, struct object *o)
 	return match(s, o, buf_view(&s->text), TARGET_TEXT);
 }
 
+/* Of a page only its normalised forms are searched. */
+static bool
+match_page(struct scanner *s, struct object *o)
+{
+	struct html *h = &s->html;
+
+	buf_clear(&h->plain);
+	buf_clear(&h->text);
+	buf_clear(&h->scripts);
+	html_normalise(o->bytes, h);
+	if (h->plain.full || h->text.full || h->scripts.full) {
+		scanner_note(s, o, SCAN_R_MEMORY);
+		return match(s, o, o->bytes, TARGET_HTML);
+	}
+	return match(s, o, buf_view(&h->plain), TARGET_HTML) ||
+	    match(s, o, buf_view(&h->text), TARGET_HTML) ||
+	    match(s, o, buf_view(&h->scripts), TARGET_TEXT);
+}
+
 /* Signatures for text are written against the normalised form; those for any
  * target may be against either. */
 static bool
@@ -379,6 +400,9 @@ match_as_it_is(struct scanner *s, struct object *o)
 {
 	enum set_target target = target_of(o->format);
 	bool text = target == TARGET_TEXT || target == TARGET_MAIL;
+
+	if (target == TARGET_HTML && o->bytes.len <= PAGE_MAX)
+		return match_page(s, o);
 
 	if (match(s, o, o->bytes, target == TARGET_TEXT ? TARGET_ANY : target))
 		return true;
@@ -455,11 +479,13 @@ type_of(struct scanner *s, struct span bytes)
 {
 	struct set_region all = s->set->dir->types;
 	const struct set_type *t = set_region(s->set, all);
+	enum format f;
 
 	for (uint64_t i = t == NULL ? 0 : all.size / sizeof(*t); i-- > 0;)
 		if (t[i].format < FORMATS && type_fits(&t[i], bytes))
 			return (enum format)t[i].format;
-	return format_of(bytes);
+	f = format_of(bytes);
+	return f == FORMAT_TEXT_ASCII && html_is_page(bytes) ? FORMAT_HTML : f;
 }
 
 bool

@@ -36,6 +36,8 @@ scanner_new(struct scan_set *set, const struct scan_limits *limits,
 	s->set = set;
 	s->limits = *limits;
 	s->text = buf_make(TEXT_NORMAL_MAX);
+	s->html.plain = s->html.text = s->html.scripts =
+	    buf_make(TEXT_NORMAL_MAX);
 	s->imports = buf_make(PE_IMPORTS_MAX);
 	s->digest = digest_new();
 	s->small = malloc(SMALL_MAX);
@@ -61,6 +63,9 @@ scanner_free(struct scanner *s)
 	rules_close(s->rules);
 	digest_free(s->digest);
 	buf_free(&s->text);
+	buf_free(&s->html.plain);
+	buf_free(&s->html.text);
+	buf_free(&s->html.scripts);
 	buf_free(&s->imports);
 	free(s->small);
 	free(s);

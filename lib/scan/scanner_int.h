@@ -2,6 +2,7 @@
 #define SCAN_SCANNER_INT_H
 
 #include "crypt/crypt.h"
+#include "formats/text/html.h"
 #include "scan/match.h"
 #include "scan/rules.h"
 
@@ -16,7 +17,8 @@ struct scanner {
 	struct matcher *matcher;
 	struct rules *rules; /* NULL: the set has none */
 	struct digest *digest;
-	struct buf text; /* normalised */
+	struct buf text;  /* normalised */
+	struct html html; /* the same of a page */
 	struct buf imports;
 	unsigned char *small; /* SMALL_MAX bytes */
 	/* facts about the object that was asked for last */
