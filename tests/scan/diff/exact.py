@@ -1,0 +1,2 @@
+def run(both, number):
+    return True
