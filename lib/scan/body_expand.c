@@ -75,8 +75,9 @@ put_middle(struct buf *out, struct span s)
 			buf_char(out, s.ptr[i]);
 			continue;
 		}
-		put_class(out, m, m->middle, negated, true);
 		i += strlen(m->text) - 1 + negated;
+		put_class(out, m, i + 1 == s.len ? m->tail : m->middle, negated,
+		    true);
 	}
 }
 

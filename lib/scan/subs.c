@@ -29,7 +29,7 @@ find_subject(const struct match_object *o, const struct sig_place *place,
 	if ((flags & REGEX_ENCOMPASS) != 0 && place->shift > 0 &&
 	    place->shift < out->bytes.len)
 		out->bytes.len = place->shift;
-	if ((flags & REGEX_ENCOMPASS) != 0 ||
+	if (((flags & REGEX_ENCOMPASS) != 0 && place->shift > 0) ||
 	    ((flags & REGEX_ROLLING) != 0 && place->shift == 0))
 		out->last = out->bytes.len;
 	return true;
