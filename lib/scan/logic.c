@@ -323,6 +323,8 @@ evaluate(struct evaluation *v, struct reader *r, uint32_t most, unsigned depth)
 	}
 	if (most > 0 && n.compare != CMP_NONE && n.number >= most)
 		most = (uint32_t)n.number + 1;
+	if (n.op != OP_SUB && n.compare != CMP_NONE && most == 1)
+		most = 2; /* all that is in it counts, decided or not */
 	if (n.op == OP_SUB)
 		return evaluate_sub(v, &n, most);
 	counts = most > 1 || n.compare != CMP_NONE;
