@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* What a marker accepts, as alternatives: the sets were found by asking
- * clamscan about each of the 256 bytes (tests/scan/differential.py). */
+ * clamscan about each of the 256 bytes (tests/scan/diff). */
 #define ALNUM "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 struct marker {
 	const char *text;
