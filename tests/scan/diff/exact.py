@@ -145,7 +145,7 @@ row("(L) takes a line end of two", "ndb", "@:0:*:6c696e6565(L)",
 row("an offset counts from the first byte", "ndb", "@:0:9:(W)6d61726b6b",
     [B + b"\1\2\3markk\1"], [B + b"\1\2markk\1", B + b"\1\2xmarkk\1"])
 ndb("inside a marker eats", "6861616c6c(W)776f", [b"haall wo"],
-    [b"haallwo"])
+    [b"haalltwo"])
 ndb("inside a marker eats one", "6862626c6c(W)20776f", [b"hbbll  wo"],
     [b"hbbll wo"])
 ndb("inside (L) eats two", "6863636c6c(L)776f", [b"hccll\r\nwo",
@@ -237,7 +237,7 @@ def pcre(rule, sub, hits, misses=(), test="1"):
         [b"trig" + m for m in misses] + [hits[0] if hits else b"-"])
 
 
-pcre("a trigger is needed", "0/hel+o/", [b"helllo"], [b"heo"])
+pcre("a trigger is needed", "0/help+o/", [b"helppo"], [b"heo"])
 pcre("no g counts once", "0/x1y/", [b"x1y x1y"], [b"xy"], "1=1")
 pcre("g counts all", "0/x2y/g", [b"x2y x2y"], [b"x2y"], "1=2")
 pcre("an offset alone is anchored", "12:0/h3llo/", [b"h3llo"], [b"\1h3llo"])
@@ -246,6 +246,8 @@ pcre("a shift is inclusive", "12,2:0/h5llo/", [b"h5llo", b"\1\1h5llo"],
      [b"\1\1\1h5llo"])
 pcre("e: the match ends within the shift", "12,7:0/h6llo/e",
      [b"h6llo", b"\1\1h6llo"], [b"\1\1\1h6llo"])
+pcre("g goes on where it ended", "12:0/h9lo/g", [b"h9loh9lo"],
+     [b"h9lo", b"h9lo\1h9lo"], "1=2")
 pcre("n:e is anchored", "12:0/h7llo/e", [b"h7llo"], [b"\1h7llo"])
 pcre("the subject starts at the offset", "12:0/^h8llo/r", [b"h8llo"])
 pcre("a slash in a pattern", "0/a9/b/", [b"a9/b"], [b"a9b"])
@@ -463,9 +465,9 @@ def named(text, number):
 def files_of(r, number):
     """{file: the sides that find it}."""
     both, none, sides = "both", "none", {}
-    for side, datas in ((both, r.hits), (none, r.misses), ("here", r.here),
+    for side, some in ((both, r.hits), (none, r.misses), ("here", r.here),
                         ("there", r.there)):
-        for data in datas:
+        for data in some:
             sides["%d.%d" % (number, len(sides))] = (side, data)
     return sides
 
