@@ -6,7 +6,8 @@
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static opener_fn *const openers[] = { open_mail, open_uu, open_binhex };
+	static opener_fn *const openers[] = { open_mail, open_uu, open_binhex,
+		open_data_urls };
 
 	if (size > 0)
 		fuzz_open(

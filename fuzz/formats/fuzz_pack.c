@@ -13,6 +13,9 @@ static opener_fn *const openers[] = {
 	open_embedded,
 	open_inno,
 	open_autoit,
+	open_ishield,
+	open_ishield_msi,
+	open_zip_old,
 };
 
 #define BYTES_MAX   (4u << 20)

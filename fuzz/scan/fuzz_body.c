@@ -1,6 +1,6 @@
 #include "fuzz/scan/fuzz_scan.h"
 
-#include "scan/body.h"
+#include "scan/build/body.h"
 
 #define WITNESS_MAX (4u << 20)
 

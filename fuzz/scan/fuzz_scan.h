@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "scan/set.h"
+#include "scan/set/set.h"
 
 /* What the targets share. */
 

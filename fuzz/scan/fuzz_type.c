@@ -1,7 +1,7 @@
 #include "fuzz/scan/fuzz_scan.h"
 
 #include "formats/magic.h"
-#include "scan/type.h"
+#include "scan/object/type.h"
 
 /* Any bytes have a type; a zip at the end begins before it ends.  Normalised text has no capital, no control
  * character and no two blanks in a row, and normalising it again changes

@@ -1,6 +1,6 @@
 #include "fuzz/scan/fuzz_scan.h"
 
-#include "scan/wire.h"
+#include "scan/pool/wire.h"
 
 /* What a worker says is refused, or means one thing: encoded again and
  * decoded it is the same.  A failure stays a failure with a line of text. */

@@ -102,6 +102,7 @@
 	X(LZIP)                                                                \
 	X(COMPRESS)                                                            \
 	X(LZMA)                                                                \
+	X(ISHIELD)                                                             \
 	X(INNO)                                                                \
 	X(VHD)                                                                 \
 	X(VBA)                                                                 \

@@ -50,6 +50,7 @@ static const struct magic magics[] = {
 	{ 0, SPAN("SZDD\x88\xf0\x27\x33"), FORMAT_MSSZDD },
 	{ 0, SPAN("KWAJ\x88\xf0\x27\xd1"), FORMAT_MSSZDD },
 	{ 0, SPAN("ITSF"), FORMAT_MSCHM },
+	{ 0, SPAN("ISc("), FORMAT_ISHIELD },
 	{ 0, SPAN("\x78\x9f\x3e\x22"), FORMAT_TNEF },
 	{ 0, SPAN("%PDF-"), FORMAT_PDF },
 	{ 0, SPAN("{\\rt"), FORMAT_RTF },

@@ -16,9 +16,9 @@
 #include <yara.h>
 
 #include "base/file.h"
-#include "scan/build_int.h"
-#include "scan/mask.h"
-#include "scan/rules.h"
+#include "scan/build/build_int.h"
+#include "scan/rules/rules.h"
+#include "scan/set/mask.h"
 
 #define SECONDS 60
 

@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "crypt/crypt.h"
-#include "scan/set.h"
+#include "scan/set/set.h"
 
 static const char signatures[] =
     "A:0:*:deadbeefcafebabe*68656c6c6f(61|62)??77\n"

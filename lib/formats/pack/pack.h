@@ -14,5 +14,9 @@ void open_nsis(struct span object, struct peel *out); /* in or alone */
 void open_embedded(struct span object, struct peel *out);
 void open_inno(struct span object, struct peel *out);
 void open_autoit(struct span object, struct peel *out);
+/* Of a zip, members by methods that libarchive does not read. */
+void open_zip_old(struct span object, struct peel *out);
+void open_ishield(struct span object, struct peel *out); /* cabinets */
+void open_ishield_msi(struct span object, struct peel *out);
 
 #endif

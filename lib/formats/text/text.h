@@ -9,5 +9,6 @@
 void open_mail(struct span object, struct peel *out); /* and mbox files */
 void open_uu(struct span object, struct peel *out);   /* uuencoded files */
 void open_binhex(struct span object, struct peel *out);
+void open_data_urls(struct span object, struct peel *out);
 
 #endif

@@ -1,0 +1,286 @@
+#include "scan/object/type.h"
+
+#include "scan/build/body.h"
+
+#include <string.h>
+
+#define ZIP_RECORD 22u /* the end record, without its comment */
+#define CPIO_HEAD  26u
+#define ZIP_ENTRY  46u /* one of the directory, without its texts */
+
+struct magic {
+	uint32_t at;
+	struct span bytes;
+	uint8_t means; /* enum pack */
+};
+
+static const struct magic packs[] = {
+	{ 0, SPAN("PK\3\4"), PACK_ARCHIVE },
+	{ 0, SPAN("PK\5\6"), PACK_ARCHIVE },
+	{ 0, SPAN("7z\xbc\xaf\x27\x1c"), PACK_ARCHIVE },
+	{ 0, SPAN("Rar!\x1a\7\0"), PACK_ARCHIVE },
+	{ 0, SPAN("Rar!\x1a\7\1\0"), PACK_ARCHIVE },
+	{ 0, SPAN("MSCF\0\0\0\0"), PACK_ARCHIVE },
+	{ 0, SPAN("070701"), PACK_ARCHIVE }, /* cpio */
+	{ 0, SPAN("070702"), PACK_ARCHIVE },
+	{ 0, SPAN("070707"), PACK_ARCHIVE },
+	{ 0, SPAN("\x71\xc7"), PACK_ARCHIVE }, /* binary */
+	{ 0, SPAN("\xc7\x71"), PACK_ARCHIVE },
+	{ 0, SPAN("!<arch>\n"), PACK_ARCHIVE }, /* ar, deb */
+	{ 2, SPAN("-lh"), PACK_ARCHIVE }, { 2, SPAN("-lz"), PACK_ARCHIVE },
+	{ 257, SPAN("ustar"), PACK_ARCHIVE },
+	{ 0x8001, SPAN("CD001"), PACK_ARCHIVE },
+	{ 0, SPAN("\x1f\x8b\x08"), PACK_STREAM },
+	{ 0, SPAN("BZh"), PACK_STREAM },
+	{ 0,
+	    SPAN("\xfd"
+		 "7zXZ\0"),
+	    PACK_STREAM },
+	{ 0, SPAN("\x28\xb5\x2f\xfd"), PACK_STREAM }, /* zstd */
+	{ 0, SPAN("\x04\x22\x4d\x18"), PACK_STREAM }, /* lz4 */
+	{ 0, SPAN("LZIP\1"), PACK_STREAM },
+	{ 0, SPAN("\x1f\x9d\x90"), PACK_STREAM }, /* compress, 16 bits */
+};
+
+static uint8_t
+find_magic(struct span object, const struct magic *table, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct span want = table[i].bytes;
+
+		if (object.len < table[i].at + want.len)
+			continue;
+		if (memcmp(object.ptr + table[i].at, want.ptr, want.len) == 0)
+			return table[i].means;
+	}
+	return 0;
+}
+
+static uint32_t
+le32(const unsigned char *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+	    (uint32_t)p[3] << 24;
+}
+
+static uint32_t
+le16(const unsigned char *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8;
+}
+
+/* Where the first of the files begins that a zip's directory names, counted
+ * as the zip counts; UINT32_MAX when the directory is malformed. */
+static uint32_t
+first_local(const unsigned char *dir, size_t size)
+{
+	uint32_t first = UINT32_MAX;
+
+	while (size >= ZIP_ENTRY && memcmp(dir, "PK\1\2", 4) == 0) {
+		size_t len = ZIP_ENTRY + le16(dir + 28) + le16(dir + 30) +
+		    le16(dir + 32);
+
+		if (le32(dir + 42) < first)
+			first = le32(dir + 42);
+		if (len > size)
+			break;
+		dir += len;
+		size -= len;
+	}
+	return first;
+}
+
+/* What the end record at `at` says. */
+static bool
+zip_of_record(struct span s, size_t at, bool loose, struct zip_place *out)
+{
+	const unsigned char *r = (const unsigned char *)s.ptr + at;
+	uint64_t size = le32(r + 12), offset = le32(r + 16);
+	uint32_t first;
+
+	if ((!loose && at + ZIP_RECORD + le16(r + 20) != s.len) ||
+	    size < ZIP_ENTRY || size > at || memcmp(r - size, "PK\1\2", 4) != 0)
+		return false;
+	*out = (struct zip_place){ 0, 0 };
+	first = first_local(r - size, (size_t)size);
+	if (offset > at - size || first > offset)
+		return true;
+	out->base = (size_t)(at - size - offset);
+	out->front = out->base + first;
+	return true;
+}
+
+/* Found by its end record: a comment that reaches to the end of the object
+ * and a directory right before the record that begins as one. */
+bool
+type_zip_at_end(struct span s, bool loose, struct zip_place *out)
+{
+	size_t at = s.len > 65535 + ZIP_RECORD ? s.len - 65535 - ZIP_RECORD : 0;
+
+	while (s.len >= ZIP_RECORD && at <= s.len - ZIP_RECORD) {
+		const char *r = memmem(
+		    s.ptr + at, s.len - at - ZIP_RECORD + 4, "PK\5\6", 4);
+
+		if (r == NULL)
+			return false;
+		at = (size_t)(r - s.ptr);
+		if (zip_of_record(s, at, loose, out))
+			return true;
+		at++;
+	}
+	return false;
+}
+
+/* The oldest tars have no magic: a name and a sum of the header that fits. */
+static bool
+old_tar(struct span s)
+{
+	const unsigned char *p = (const unsigned char *)s.ptr;
+	uint32_t sum = 0, want = 0;
+	size_t digits = 0;
+
+	if (s.len < 512 || p[0] == 0)
+		return false;
+	for (size_t i = 0; i < 512; i++)
+		sum += i >= 148 && i < 156 ? ' ' : p[i];
+	for (size_t i = 148; i < 156; i++) {
+		if (p[i] >= '0' && p[i] <= '7') {
+			want = want << 3 | (uint32_t)(p[i] - '0');
+			digits++;
+		} else if (digits > 0) {
+			break;
+		}
+	}
+	return digits >= 4 && sum == want;
+}
+
+/* Whether `n` digits of base 8 or 16 stand at `at`. */
+static bool
+digits_at(struct span s, size_t at, size_t n, int base)
+{
+	for (size_t i = at; i < at + n; i++) {
+		int d = i < s.len ? body_digit(s.ptr[i]) : -1;
+
+		if (d < 0 || d >= base)
+			return false;
+	}
+	return true;
+}
+
+/* The name ends where the header says. */
+static bool
+binary_cpio(struct span s)
+{
+	const unsigned char *p = (const unsigned char *)s.ptr;
+	size_t n;
+
+	if (s.len < CPIO_HEAD)
+		return false;
+	n = p[0] == 0xc7 ? le16(p + 20) : (uint32_t)p[20] << 8 | p[21];
+	return n > 1 && n <= s.len - CPIO_HEAD &&
+	    s.ptr[CPIO_HEAD + n - 1] == '\0';
+}
+
+/* The last part of a weak magic. */
+static bool
+pack_plausible(struct span s)
+{
+	if (span_starts(s, "BZh"))
+		return s.len > 10 && s.ptr[3] >= '1' && s.ptr[3] <= '9' &&
+		    (memcmp(s.ptr + 4, "1AY&SY", 6) == 0 ||
+			memcmp(s.ptr + 4, "\x17rE8P\x90", 6) == 0);
+	if (s.len > 6 && memcmp(s.ptr + 2, "-l", 2) == 0)
+		return s.ptr[6] == '-';
+	/* A cpio header is digits, and not some number in a text. */
+	if (span_starts(s, "070707"))
+		return digits_at(s, 6, 70, 8);
+	if (span_starts(s, "07070"))
+		return digits_at(s, 6, 104, 16);
+	if (span_starts(s, "\x71\xc7") || span_starts(s, "\xc7\x71"))
+		return binary_cpio(s);
+	return true;
+}
+
+enum pack
+type_pack(struct span object)
+{
+	uint8_t pack = find_magic(object, packs, COUNT(packs));
+
+	if (pack != PACK_NONE && pack_plausible(object))
+		return (enum pack)pack;
+	return old_tar(object) ? PACK_ARCHIVE : PACK_NONE;
+}
+
+/* What becomes of each byte; 0: it is left out. */
+static void
+fill_normal(unsigned char normal[256])
+{
+	for (unsigned c = 0; c < 256; c++) {
+		bool white = c == ' ' || (c >= '\t' && c <= '\r');
+
+		if (white)
+			normal[c] = ' ';
+		else if (c < ' ' || c > 0x7f)
+			normal[c] = 0;
+		else
+			normal[c] =
+			    (unsigned char)(c >= 'A' && c <= 'Z' ? c + 'a' - 'A'
+								 : c);
+	}
+}
+
+#define ALL(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Eight characters at once, when none is left out and none is white space
+ * but for single blanks.  `last` is the one before them. */
+static bool
+normalise_eight(const char *in, char *out, unsigned char *last)
+{
+	const uint64_t high = ALL(0x80);
+	uint64_t x, set, upper, blank;
+
+	memcpy(&x, in, sizeof(x));
+	set = x | high;
+	if ((x & high) != 0 || ((set - ALL(' ')) & high) != high)
+		return false;
+	upper = (set - ALL('A')) & ~(set - ALL('Z' + 1)) & high;
+	x |= upper >> 2;
+	blank = ~(((x ^ ALL(' ')) | high) - ALL(1)) & high;
+	if ((blank & (blank << 8 | (*last == ' ' ? 0x80 : 0))) != 0)
+		return false;
+	memcpy(out, &x, sizeof(x));
+	*last = (unsigned char)(x >> 56);
+	return true;
+}
+
+void
+text_normalise(struct span object, struct buf *out)
+{
+	unsigned char normal[256], last = 0;
+	char chunk[4096];
+	size_t i = 0;
+
+	fill_normal(normal);
+	while (i < object.len) {
+		size_t n = 0;
+
+		while (i < object.len && n + 8 <= sizeof(chunk)) {
+			size_t end = object.len - i < 8 ? object.len : i + 8;
+
+			if (end == i + 8 &&
+			    normalise_eight(object.ptr + i, chunk + n, &last)) {
+				i += 8;
+				n += 8;
+			}
+			for (; i < end; i++) {
+				unsigned char c =
+				    normal[(unsigned char)object.ptr[i]];
+
+				chunk[n] = (char)c;
+				n += c != 0 && (c != ' ' || last != ' ');
+				last = c == 0 ? last : c;
+			}
+		}
+		buf_add(out, chunk, n);
+	}
+}
