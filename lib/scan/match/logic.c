@@ -29,7 +29,7 @@ range_of_section(const struct match_object *o, const struct exe *x,
 		return false;
 	if (p->from != FROM_WHOLE_SECTION)
 		return range_at(s.raw, p, out);
-	*out = (struct pattern_range){ s.raw, s.raw + s.raw_size };
+	*out = (struct pattern_range){ s.raw, s.raw + s.raw_size + p->shift };
 	return s.raw_size > 0;
 }
 

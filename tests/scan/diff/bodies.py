@@ -1,5 +1,5 @@
 """Families of bodies: what they are of, where they are, how often."""
-from harness import BINARY, Case, one
+from harness import BINARY, one
 
 ALNUM = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 EDGES = b" \n\r.-/<=>@_'\"ab1\x80"
@@ -150,6 +150,44 @@ def text(rng, name):
                data.encode(code))
 
 
+def page(rng, words):
+    """A web page of words, some in tags and scripts; each in capitals now
+    and then."""
+    def say(w):
+        return rng.choice((w, w, w.upper(), w.capitalize()))
+
+    forms = (
+        lambda a, b: "<p>%s %s</p>" % (a, b),
+        lambda a, b: "<b>%s</b>%s" % (a, b),
+        lambda a, b: "%s\n  %s" % (a, b),
+        lambda a, b: "<div class=\"%s\" id='%s'>" % (a, b),
+        lambda a, b: "<A HREF = %s TITLE=\"%s\">" % (a, b),
+        lambda a, b: "<!-- %s %s -->" % (a, b),
+        lambda a, b: "%s&nbsp;%s &amp; &#65;&#x42;" % (a, b),
+        lambda a, b: "<script>var %s = \"%s\"; // x\n</script>" % (a, b),
+        lambda a, b: "<style>%s { color: %s }</style>" % (a, b),
+        lambda a, b: "<iframe src=%s width=1><br/>%s" % (a, b))
+    rows = [rng.choice(forms)(say(rng.choice(words)), say(rng.choice(words)))
+            for _ in range(rng.randint(2, 9))]
+    return "<html>\n<head><title>t</title></head>\n<body>\n%s\n</body></html>" \
+        % rng.choice(("", "\n", " ")).join(rows)
+
+
+def pages(rng, name):
+    """What is found in the normalised forms of web pages."""
+    words = [word_of(rng, 7, b"abcdefgh").decode() for _ in range(5)]
+    data = page(rng, words)
+    low = data.lower()
+    word = rng.choice(words)
+    at = low.find(word)
+    want = word
+    if at >= 0 and rng.random() < 0.6:
+        first = max(at - rng.randint(0, 9), 0)
+        want = low[first:at + len(word) + rng.randint(0, 9)]
+    return one("ndb", "%s:%s:*:%s" % (name, rng.choice("0337"), want.encode(
+        ).hex()), data.encode())
+
+
 def edge_of(rng):
     return rng.choice((b"", b"\r\n", b"\n\r") + tuple(
         bytes([c]) for c in EDGES))
@@ -260,6 +298,5 @@ def levels(rng, name):
         name, max(int(low or 51), 51), high or "255", word.hex()), data)
 
 
-FAMILIES = (bodies, old_bodies, text, markers, inner_markers, jumps, counts,
-            modified, levels)
-__all__ = ["FAMILIES", "Case"]
+FAMILIES = (bodies, old_bodies, text, pages, markers, inner_markers, jumps,
+            counts, modified, levels)

@@ -200,6 +200,10 @@ def program_rows():
         [pe.data])
     row("SL", "ndb", "@:1:SL+0:" + first, [pe.data], [other.data])
     row("SEx", "ndb", "@:1:SE1:" + first, [pe.data], [other.data])
+    row("SEx with a shift reaches so far behind it", "ndb",
+        "@:1:SE0,4:" + b"BEHND".hex(), [programs.pe(None, [
+            b"\1" * 512, bytes(n) + b"BEHND"]).data for n in (0, 4)],
+        [programs.pe(None, [b"\1" * 512, bytes(5) + b"BEHND"]).data])
     row("a section that is not there", "ndb", "@:1:S9+0:" + first, [],
         [pe.data])
     for target, good in ((1, pe), (6, elf)):
