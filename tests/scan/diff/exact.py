@@ -148,8 +148,8 @@ ndb("inside a marker eats", "6861616c6c(W)776f", [b"haall wo"],
     [b"haalltwo"])
 ndb("inside a marker eats one", "6862626c6c(W)20776f", [b"hbbll  wo"],
     [b"hbbll wo"])
-ndb("inside (L) eats two", "6863636c6c(L)776f", [b"hccll\r\nwo",
-    b"hccll\nwo"], [b"hccll wo"])
+ndb("inside (L) eats two", "6863636c6c(L)776f", [b"hccll\r\x0awo",
+    b"hccll\x0awo"], [b"hccll wo"])
 ldb("a full word", "0", "66756c6c::f", [b" full ", b"\1full."],
     [b"afull ", b" full9"])
 ldb("modifiers in any order", "0", "66756d6d::fi", [b" FUMM "],

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Khiên and clamscan on the same signatures and files.
 
-	run.py --khien PROGRAM [--seed N] [--cases N] [--keep FOLDER] [FAMILY...]
+	diff.py --khien PROGRAM [--seed N] [--cases N] [--keep FOLDER] [FAMILY...]
 
 First the exact cases (exact.py), then each family of random ones.  Of all
 pairs of a file and a signature both must say the same.  Prints TAP; the seed is printed, and with it a
