@@ -24,6 +24,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build-test"
 GCC = ROOT / "build"
 CLANG = ROOT / "build-clang"
+CLANG_OPTIONS = ("-Dfuzz=true", "-Db_lundef=false",
+                 "-Db_sanitize=address,undefined", "-Doptimization=1")
 JOBS = len(os.sched_getaffinity(0))
 FUZZ_SECONDS = 60
 TAP = re.compile(r"^(not )?ok\b(.*)")
@@ -119,8 +121,7 @@ def build_gcc(gate):
 
 def build_clang(gate):
     """With the sanitizers and the fuzz targets, for the gates below."""
-    if setup(gate, CLANG, "clang", "-Dfuzz=true", "-Db_lundef=false",
-             "-Db_sanitize=address,undefined", "-Doptimization=1"):
+    if setup(gate, CLANG, "clang", *CLANG_OPTIONS):
         gate.step("build with clang", "ninja", "-C", CLANG, "-k", "0")
 
 

@@ -64,8 +64,8 @@ put_text(struct page *p, char c)
 
 /* Latin-1 from 160 on, and what else has a name. */
 static const char *const entities[] = { "nbsp", "iexcl", "cent", "pound",
-	"curr"
-	"en",
+	("curr"
+	 "en"),
 	"yen", "brvbar", "sect", "uml", "copy", "ordf", "laquo", "not", "shy",
 	"reg", "macr", "deg", "plusmn", "sup2", "sup3", "acute", "micro",
 	"para", "middot", "cedil", "sup1", "ordm", "raquo", "frac14", "frac12",

@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* What a marker accepts, as alternatives: the sets were found by asking
- * clamscan about each of the 256 bytes (tests/scan/differential.py). */
+ * clamscan about each of the 256 bytes (tests/scan/diff). */
 #define ALNUM "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 struct marker {
 	const char *text;
@@ -75,8 +75,9 @@ put_middle(struct buf *out, struct span s)
 			buf_char(out, s.ptr[i]);
 			continue;
 		}
-		put_class(out, m, m->middle, negated, true);
 		i += strlen(m->text) - 1 + negated;
+		put_class(out, m, i + 1 == s.len ? m->tail : m->middle, negated,
+		    true);
 	}
 }
 

@@ -205,6 +205,29 @@ take(struct span *s, const char *text)
 	return true;
 }
 
+/* As C has it: 0x20, 040, 32. */
+static bool
+take_c_number(struct span s, uint64_t *out)
+{
+	int base = 10;
+
+	if (take(&s, "0x") || take(&s, "0X"))
+		base = 16;
+	else if (s.len > 1 && s.ptr[0] == '0')
+		base = 8;
+	if (s.len == 0 || s.len > 15)
+		return false;
+	*out = 0;
+	for (size_t i = 0; i < s.len; i++) {
+		int d = body_digit(s.ptr[i]);
+
+		if (d < 0 || d >= base)
+			return false;
+		*out = *out * (unsigned)base + (unsigned)d;
+	}
+	return true;
+}
+
 /* >5, <0x20, =10 */
 static bool
 write_comparison(struct span s, struct buf *out)
@@ -218,19 +241,8 @@ write_comparison(struct span s, struct buf *out)
 		return false;
 	s = span_from(s, 1);
 	negative = take(&s, "-");
-	if (take(&s, "0x") || take(&s, "0X")) {
-		if (s.len == 0 || s.len > 15)
-			return false;
-		for (size_t i = 0; i < s.len; i++) {
-			int d = body_digit(s.ptr[i]);
-
-			if (d < 0)
-				return false;
-			n = n << 4 | (uint64_t)d;
-		}
-	} else if (span_u64(s, (uint64_t)INT64_MAX / 4, &n) != OK) {
+	if (!take_c_number(s, &n))
 		return false;
-	}
 	write_number(out, (uint64_t)(sign - signs) + CMP_EQUAL);
 	write_number(out, negative);
 	write_number(out, n);

@@ -80,20 +80,18 @@ md5(struct span s, unsigned char out[DIGEST_MAX])
 	digest_free(d);
 }
 
-/* .ign2: name[:MD5 of the signature's line];  .ign: database:line:name */
+/* name, name:MD5 of the signature's line, or database:line:name */
 enum err
 add_ignored(struct scan_builder *b, struct span line, struct errinfo *ei)
 {
 	struct span f[FIELDS_MAX + 1];
 	size_t n = build_split(line, ':', f);
-	bool old = span_ends(span_of(b->file), ".ign");
-	struct ignored_name row = { .has_line = !old && n > 1 };
+	struct ignored_name row = { .has_line = n == 2 };
 	struct span name;
 
-	if (n > 3 || n < (old ? 3u : 1u))
-		return err_set(ei, ERR_SYNTAX, "%s expected",
-		    old ? "database:line:name" : "name[:md5]");
-	name = span_trim(f[old ? 2 : 0]);
+	if (n > 3)
+		return err_set(ei, ERR_SYNTAX, "name[:md5] expected");
+	name = span_trim(f[n == 3 ? 2 : 0]);
 	if (name.len == 0)
 		return err_set(ei, ERR_SYNTAX, "signature has no name");
 	if (row.has_line && hex_decode(f[1], row.line, 16) != OK)

@@ -29,7 +29,7 @@ range_of_section(const struct match_object *o, const struct exe *x,
 		return false;
 	if (p->from != FROM_WHOLE_SECTION)
 		return range_at(s.raw, p, out);
-	*out = (struct pattern_range){ s.raw, s.raw + s.raw_size };
+	*out = (struct pattern_range){ s.raw, s.raw + s.raw_size + p->shift };
 	return s.raw_size > 0;
 }
 
@@ -323,6 +323,8 @@ evaluate(struct evaluation *v, struct reader *r, uint32_t most, unsigned depth)
 	}
 	if (most > 0 && n.compare != CMP_NONE && n.number >= most)
 		most = (uint32_t)n.number + 1;
+	if (n.op != OP_SUB && n.compare != CMP_NONE && most == 1)
+		most = 2; /* all that is in it counts, decided or not */
 	if (n.op == OP_SUB)
 		return evaluate_sub(v, &n, most);
 	counts = most > 1 || n.compare != CMP_NONE;

@@ -103,9 +103,12 @@ equal_without_case(const unsigned char *data, const unsigned char *bytes,
     const unsigned char *masks, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		unsigned char c = small(data[i]);
+		unsigned char c = data[i];
 
-		if (masks != NULL)
+		/* Of half a letter nobody knows that it is one. */
+		if (masks == NULL || masks[i] == 0xff)
+			c = small(c);
+		else
 			c &= masks[i];
 		if (mask_byte(c, i) != bytes[i])
 			return false;

@@ -29,7 +29,7 @@ find_subject(const struct match_object *o, const struct sig_place *place,
 	if ((flags & REGEX_ENCOMPASS) != 0 && place->shift > 0 &&
 	    place->shift < out->bytes.len)
 		out->bytes.len = place->shift;
-	if ((flags & REGEX_ENCOMPASS) != 0 ||
+	if (((flags & REGEX_ENCOMPASS) != 0 && place->shift > 0) ||
 	    ((flags & REGEX_ROLLING) != 0 && place->shift == 0))
 		out->last = out->bytes.len;
 	return true;
@@ -41,12 +41,16 @@ count_regex(struct evaluation *v, const struct regex *r, unsigned flags,
 {
 	struct subject s;
 	size_t start, end, from = 0;
+	bool anchored;
 
 	if (!find_subject(v->object, place, flags, &s))
 		return;
+	anchored = s.last == 0;
+	if (anchored)
+		s.last = s.bytes.len; /* one match behind the other */
 	while (from <= s.bytes.len && from <= s.last &&
-	    regex_find(v->regexes, r, s.bytes, from, s.last == 0, &start,
-		&end) == REGEX_FOUND &&
+	    regex_find(v->regexes, r, s.bytes, from, anchored, &start, &end) ==
+		REGEX_FOUND &&
 	    start <= s.last) {
 		pattern_work(v->pattern, 1024 + (end - from) * 8);
 		if (!sub_add(to, s.from + start, most) ||

@@ -27,14 +27,18 @@ static support_fn *const formats[] = {
 	archive_read_support_format_iso9660,
 	archive_read_support_format_tar,
 };
-static support_fn *const filters[] = {
-	archive_read_support_filter_gzip,
-	archive_read_support_filter_bzip2,
-	archive_read_support_filter_xz,
-	archive_read_support_filter_zstd,
-	archive_read_support_filter_lz4,
-	archive_read_support_filter_lzip,
-	archive_read_support_filter_compress,
+static const struct {
+	struct span magic;
+	int filter;
+} filters[] = {
+	{ SPAN("\x1f\x8b"), ARCHIVE_FILTER_GZIP },
+	{ SPAN("BZh"), ARCHIVE_FILTER_BZIP2 },
+	{ SPAN("\xfd"
+	       "7zXZ"),
+	    ARCHIVE_FILTER_XZ },
+	{ SPAN("\x28\xb5\x2f\xfd"), ARCHIVE_FILTER_ZSTD },
+	{ SPAN("\x04\x22\x4d\x18"), ARCHIVE_FILTER_LZ4 },
+	{ SPAN("LZIP"), ARCHIVE_FILTER_LZIP },
 };
 
 /* libarchive tells most of its reasons in words only. */
@@ -62,8 +66,24 @@ reason_of(struct archive *a)
 	return SCAN_R_DAMAGED;
 }
 
+/* One layer alone: left to itself libarchive takes all layers off at once,
+ * and what lies between would never be looked at. */
 static bool
-support(struct archive *a, enum pack how, bool with_tar)
+add_filter(struct archive *a, struct span packed)
+{
+	for (size_t i = 0; i < COUNT(filters); i++)
+		if (packed.len >= filters[i].magic.len &&
+		    memcmp(packed.ptr, filters[i].magic.ptr,
+			filters[i].magic.len) == 0)
+			return archive_read_append_filter(
+				   a, filters[i].filter) >= ARCHIVE_WARN;
+	/* compress(1) cannot be named: libarchive forgot it there.  If it is
+	 * none either, that is noticed at the first member. */
+	return archive_read_support_filter_compress(a) >= ARCHIVE_WARN;
+}
+
+static bool
+support(struct archive *a, struct span packed, enum pack how, bool with_tar)
 {
 	bool ok = true;
 
@@ -75,8 +95,7 @@ support(struct archive *a, enum pack how, bool with_tar)
 			ok = formats[i](a) >= ARCHIVE_WARN && ok;
 		return ok;
 	}
-	for (size_t i = 0; i < COUNT(filters); i++)
-		ok = filters[i](a) >= ARCHIVE_WARN && ok;
+	ok = add_filter(a, packed);
 	ok = (with_tar ? archive_read_support_format_tar(a)
 		       : archive_read_support_format_raw(a)) >= ARCHIVE_WARN &&
 	    ok;
@@ -93,7 +112,7 @@ unpack_open(
 	if (u == NULL)
 		return why;
 	u->a = archive_read_new();
-	if (u->a == NULL || !support(u->a, how, with_tar))
+	if (u->a == NULL || !support(u->a, packed, how, with_tar))
 		goto out;
 	if (archive_read_open_memory(u->a, packed.ptr, packed.len) !=
 	    ARCHIVE_OK) {

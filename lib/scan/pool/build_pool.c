@@ -98,7 +98,7 @@ send_as(struct build *b, enum scan_message type, const char *path,
 	if (fd < 0)
 		return err_sys(ei, "%s", path);
 	e = channel_send(
-	    worker_channel(b->worker), type, span_of(path), fd, ei);
+	    worker_channel(b->worker), (uint16_t)type, span_of(path), fd, ei);
 	(void)close(fd);
 	return e == OK ? await(b, path, BUILD_TAKEN, ei) : e;
 }

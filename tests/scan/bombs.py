@@ -1,0 +1,406 @@
+#!/usr/bin/python3
+"""Files that ask for more than a scanner has: each ends in time and within
+its memory, says why it was not read to its end or what was found, and the
+file behind it is scanned.  Prints TAP.
+
+	bombs.py --khien PROGRAM [NAME...]
+"""
+import argparse
+import bz2
+import json
+import lzma
+import os
+import pathlib
+import struct
+import sys
+import tempfile
+import time
+import zlib
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from formats import mail_of, pdf_of, tar_of, tool, zip_of  # noqa: E402
+from support.command import EICAR  # noqa: E402
+
+SECONDS = 30        # of processor time, for the bomb and the file behind it
+MEMORY = 1536 << 10  # KiB, of the largest process
+ZEROS = 400 << 20
+LIMITS = {"depth", "size", "ratio", "count"}
+FULL = None  # it may be read to its end: there is nothing in it
+bombs = []
+
+
+def bomb(*wanted):
+    """Outcomes that are fine: a reason, "infected", or FULL."""
+    def add(function):
+        bombs.append((function, set(wanted)))
+        return function
+    return add
+
+
+def nested(levels, data, name="x.zip", copies=1):
+    for _ in range(levels):
+        data = zip_of([("%d%s" % (i, name), data) for i in range(copies)])
+    return data
+
+
+@bomb("depth")
+def zips_in_zips():
+    return nested(60, EICAR)
+
+
+@bomb("infected")
+def zips_in_zips_that_are_not_too_deep():
+    return nested(10, EICAR)
+
+
+@bomb(*LIMITS)
+def ten_zips_in_each_zip():
+    return nested(7, bytes(1000), copies=10)
+
+
+@bomb("infected")
+def ten_zips_in_each_zip_around_malware():
+    return zip_of([("a", nested(3, bytes(1000), copies=10)),
+                   ("b", EICAR), ("c", nested(7, bytes(1000), copies=10))])
+
+
+def zip_rows(members, records, comment=b""):
+    """A zip of local records, and a directory of (name, packed, size, crc,
+    where) that need not fit them."""
+    directory = b"".join(
+        struct.pack("<IHHHHHHIIIHHHHHII", 0x02014b50, 20, 20, 0, 8, 0, 33,
+                    crc, packed, size, len(name), 0, 0, 0, 0, 0, at) + name
+        for name, packed, size, crc, at in members)
+    n = min(len(members), 0xffff)
+    return records + directory + struct.pack(
+        "<IHHHHIIH", 0x06054b50, 0, 0, n, n, len(directory), len(records),
+        len(comment)) + comment
+
+
+def local(name, packed, size, crc):
+    return struct.pack("<IHHHHHIIIHH", 0x04034b50, 20, 0, 8, 0, 33, crc,
+                       len(packed), size, len(name), 0) + name + packed
+
+
+def raw_deflate(data):
+    c = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return c.compress(data) + c.flush()
+
+
+@bomb(FULL, *LIMITS, "damaged")
+def a_zip_whose_members_are_one_and_the_same():
+    """To look at that one once is enough."""
+    plain = bytes(10 << 20)
+    packed, crc = raw_deflate(plain), zlib.crc32(plain)
+    record = local(b"a", packed, len(plain), crc)
+    return zip_rows([(b"a", len(packed), len(plain), crc, 0)] * 20000,
+                    record)
+
+
+@bomb(*LIMITS, "damaged")
+def a_zip_whose_members_hold_each_other():
+    """Each record lies in a stored block of the one before."""
+    plain = bytes(4 << 20)
+    packed = raw_deflate(plain)
+    records, members = local(b"z", packed, len(plain), 0), []
+    for i in range(200):
+        head = b"\0" + struct.pack("<HH", 40, 40 ^ 0xffff)
+        records = local(b"%03d" % i, head, len(plain), 0) + records
+    at = 0
+    for i in range(200):
+        members.append((b"%03d" % i, len(records) - at - 40, len(plain), 0,
+                        at))
+        at += 38
+    return zip_rows(members, records)
+
+
+@bomb(FULL, *LIMITS, "damaged")
+def a_zip_that_holds_itself():
+    """Its only member is the whole file, stored."""
+    name, size = b"self.zip", 30 + 8
+    total = size + 46 + 8 + 22
+    head = struct.pack("<IHHHHHIIIHH", 0x04034b50, 20, 0, 0, 0, 33, 0, total,
+                       total, len(name), 0) + name
+    directory = struct.pack(
+        "<IHHHHHHIIIHHHHHII", 0x02014b50, 20, 20, 0, 0, 0, 33, 0, total,
+        total, len(name), 0, 0, 0, 0, 0, 0) + name
+    return head + directory + struct.pack("<IHHHHIIH", 0x06054b50, 0, 0, 1, 1,
+                                          len(directory), size, 0)
+
+
+@bomb("count")
+def a_zip_of_many_nothings():
+    names = [b"%07d" % i for i in range(150000)]
+    records = b"".join(local(n, b"\3\0", 0, 0) for n in names)
+    return zip_rows([(n, 2, 0, 0, 39 * i) for i, n in enumerate(names)],
+                    records)
+
+
+@bomb("count")
+def a_cpio_of_many_nothings():
+    def entry(name):
+        head = b"07070100000001000081A4" + b"0" * 72
+        return head + b"%08X" % (len(name) + 1) + b"0" * 8 + name + b"\0\0\0"
+    return b"".join(entry(b"%07d" % i) for i in range(150000))
+
+
+@bomb("ratio", "size")
+def deflate():
+    c = zlib.compressobj(9, zlib.DEFLATED, 31)
+    block = bytes(1 << 20)
+    return b"".join(c.compress(block) for _ in range(ZEROS >> 20)) + c.flush()
+
+
+@bomb("ratio", "size")
+def deflate_of_deflate():
+    return zip_of([("a.gz", deflate())])
+
+
+@bomb("ratio", "size")
+def bzip2():
+    return bz2.compress(bytes(ZEROS // 4)) * 4
+
+
+@bomb("ratio", "size")
+def xz():
+    return lzma.compress(bytes(ZEROS // 2), preset=1)
+
+
+@bomb("ratio", "size", "unsupported", FULL)
+def lzma_alone():
+    return lzma.compress(bytes(ZEROS // 2), lzma.FORMAT_ALONE, preset=1)
+
+
+@bomb("ratio", "size", "memory", "damaged")
+def xz_with_a_huge_dictionary():
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0,
+                "dict_size": 1 << 20}]
+    data = bytearray(lzma.compress(bytes(ZEROS // 2), filters=filters))
+    at = data.index(b"\x21\x01") + 2  # the size of the dictionary
+    data[at] = 40  # 4 GiB
+    head = data[12:12 + (data[12] + 1) * 4 - 4]
+    data[12 + len(head):16 + len(head)] = struct.pack("<I",
+                                                      zlib.crc32(head))
+    return bytes(data)
+
+
+@bomb("ratio", "size")
+def zstd():
+    return tool(bytes(ZEROS), "zstd", "-q", "m.bin", "-o", "out")
+
+
+@bomb("ratio", "size")
+def seven():
+    return tool(bytes(ZEROS // 2), "7z", "a", "-mx=1", "out.7z", "m.bin",
+                out="out.7z")
+
+
+@bomb(*LIMITS)
+def pdf_with_a_chain_of_filters():
+    return pdf_of(bytes(ZEROS // 4), 4)
+
+
+@bomb(FULL, *LIMITS, "unsupported", "damaged")
+def pdf_with_five_hundred_filters():
+    head = pdf_of(b"x" * 100)
+    return head.replace(b"/FlateDecode", b"/FlateDecode" * 500)
+
+
+@bomb(FULL, *LIMITS, "damaged")
+def pdf_whose_length_is_itself():
+    return (b"%PDF-1.5\n1 0 obj\n<</Length 1 0 R /Type /ObjStm /N 99999999 "
+            b"/First 0 /Extends 1 0 R /Filter /FlateDecode>>\nstream\n"
+            + zlib.compress(b"1 0 " * 100000) + b"\nendstream\nendobj\n"
+            b"startxref\n9\n%%EOF\n")
+
+
+def ole(table, directory, streams=b""):
+    """One sector of the table, one of the directory, and more."""
+    head = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(16)
+    head += struct.pack("<HHHHH", 0x3e, 3, 0xfffe, 9, 6) + bytes(6)
+    head += struct.pack("<IIIIIIIII", 0, 1, 1, 0, 4096, 0xfffffffe, 0,
+                        0xfffffffe, 0)
+    head += struct.pack("<I", 0) + b"\xff" * 432
+    return head + table + directory + streams
+
+
+def ole_entry(name, kind, left, right, child, start, size):
+    text = name.encode("utf-16-le")
+    return text.ljust(64, b"\0") + struct.pack(
+        "<HBBIII", len(text) + 2, kind, 1, left, right, child) + bytes(
+            36) + struct.pack("<IQ", start, size)
+
+
+@bomb(FULL, "damaged", *LIMITS)
+def ole_whose_chains_run_in_circles():
+    table = struct.pack("<128I", 0xfffffffd, 1, *(
+        2 + (i + 1) % 126 for i in range(126)))
+    rows = ole_entry("Root Entry", 5, 0, 0, 1, 2, 1 << 31)
+    for i in (1, 2, 3):
+        rows += ole_entry("Stream%d" % i, 2, (i + 1) % 4, i, 1, 2, 1 << 40)
+    return ole(table, rows, bytes(512 * 126))
+
+
+@bomb(FULL, "damaged", *LIMITS)
+def ole_whose_folders_hold_themselves():
+    table = struct.pack("<128I", 0xfffffffd, 0xfffffffe, *(
+        [0xffffffff] * 126))
+    rows = ole_entry("Root Entry", 5, 0, 0, 1, 0xfffffffe, 0)
+    rows += ole_entry("VBA", 1, 1, 1, 1, 0, 0)
+    rows += ole_entry("Macros", 1, 1, 3, 2, 0, 0)
+    rows += ole_entry("WordDocument", 2, 2, 2, 2, 1, 0xffffffff)
+    return ole(table, rows)
+
+
+def tar_header(name, size, kind=b"0", extra=b""):
+    head = name.ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2
+    head += size + b"00000000000\0" + b" " * 8 + kind
+    head = head.ljust(257, b"\0") + b"ustar  \0"
+    head = head.ljust(386, b"\0") + extra
+    head = bytearray(head.ljust(512, b"\0"))
+    head[148:156] = b"%06o\0 " % sum(head)
+    return bytes(head)
+
+
+@bomb(*LIMITS, "damaged", FULL)
+def tar_with_a_sparse_file_of_exabytes():
+    extra = b"00000000000\0" + b"00000001000\0"
+    extra += b"\x80" + bytes(3) + struct.pack(">Q", 1 << 60)
+    extra += b"00000001000\0" + bytes(48) + b"\0"
+    extra += b"\x80" + bytes(3) + struct.pack(">Q", 1 << 61)
+    return (tar_header(b"sparse", b"00000002000\0", b"S", extra)
+            + bytes(1024) + bytes(1024))
+
+
+@bomb("damaged", "size")
+def tar_with_a_size_of_terabytes():
+    return tar_header(b"big", b"\x80" + bytes(3) + struct.pack(
+        ">Q", 1 << 42)) + bytes(4096)
+
+
+@bomb(*LIMITS)
+def tars_in_tars():
+    data = EICAR
+    for _ in range(40):
+        data = tar_of([("a", data)])
+    return data
+
+
+@bomb(*LIMITS, FULL, "damaged")
+def mail_of_five_thousand_parts_in_parts():
+    head = b"From: a\r\nTo: b\r\nSubject: c\r\nMIME-Version: 1.0\r\n"
+    for i in range(5000):
+        head += b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n" \
+            b"--b%d\r\n" % (i, i)
+    return head + b"\r\ntext\r\n"
+
+
+@bomb("depth")
+def mails_in_mails():
+    data = EICAR
+    for _ in range(20):
+        data = mail_of(data)
+    return data
+
+
+@bomb(FULL, *LIMITS, "damaged")
+def mail_with_a_boundary_on_every_line():
+    return (b"From: a\r\nTo: b\r\nContent-Type: multipart/mixed; "
+            b"boundary=\"\"\r\n\r\n" + b"--\r\n" * 1000000)
+
+
+@bomb(FULL, *LIMITS, "damaged")
+def rtf_of_a_million_groups():
+    return b"{\\rtf1" + b"{\\object{\\*\\objdata 0105" * 200000
+
+
+@bomb(FULL, *LIMITS, "damaged")
+def html_of_a_million_tags():
+    return b"<html>" + b"<a href='" * 500000 + b"<script>" * 500000
+
+
+@bomb(FULL, *LIMITS, "damaged")
+def program_of_sixty_thousand_sections():
+    head = b"MZ".ljust(0x3c, b"\0") + struct.pack("<I", 0x40)
+    head += b"PE\0\0" + struct.pack("<HHIIIHH", 0x14c, 65535, 0, 0, 0, 224,
+                                    0x102)
+    head += struct.pack("<H", 0x10b).ljust(224, b"\0")
+    return head + b"\xff" * 40 * 65535
+
+
+@bomb(FULL, *LIMITS, "damaged", "unsupported")
+def a_megabyte_of_beginnings():
+    """Of everything that may begin in the middle of other things."""
+    return b"\x89\xff\0\0" + (b"PK\3\4" + bytes(26) + b"MZ" + bytes(58)
+                              + b"PE\0\0Rar!\x1a\7\0\x37\x7a\xbc\xaf\x27\x1c"
+                              b"MSCF\0\0\0\0\0\0\0\0\0\0\0\0") * 8000
+
+
+def run(khien, folder):
+    """(rows, processor seconds, KiB of the largest process)."""
+    with open(folder / "out", "wb") as out:
+        pid = os.posix_spawn(
+            khien, [khien, "scan", "--json", "--jobs", "1", "bomb", "next"],
+            {**os.environ, "LC_ALL": "C.UTF-8"},
+            file_actions=[(os.POSIX_SPAWN_DUP2, out.fileno(), 1),
+                          (os.POSIX_SPAWN_OPEN, 2, "err",
+                           os.O_WRONLY | os.O_CREAT, 0o600)])
+    _, status, used = os.wait4(pid, 0)
+    rows = [json.loads(t) for t in
+            (folder / "out").read_text().splitlines()]
+    found = {row.get("path"): row for row in rows}
+    return (found, os.waitstatus_to_exitcode(status),
+            used.ru_utime + used.ru_stime, used.ru_maxrss)
+
+
+def judge(found, code, seconds, memory, wanted):
+    """What is wrong, or "" """
+    row = found.get("bomb", {})
+    outcome = row.get("outcome")
+    said = row.get("reason") if outcome == "unscannable" else \
+        None if outcome == "clean" else outcome
+    if outcome is None or said not in wanted:
+        return "it is %s %s" % (outcome, row.get("reason"))
+    if found.get("next", {}).get("outcome") != "infected" or code != 1:
+        return "the next file was not scanned, exit %d" % code
+    if seconds > SECONDS:
+        return "it took %.1f s" % seconds
+    if memory > MEMORY:
+        return "it took %d MiB" % (memory >> 10)
+    return ""
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--khien", required=True)
+    parser.add_argument("names", nargs="*")
+    args = parser.parse_args()
+    os.environ.pop("KHIEN_WORKER", None)
+    khien = os.path.abspath(args.khien)
+    chosen = [b for b in bombs if not args.names or
+              b[0].__name__ in args.names]
+    bad = 0
+    for number, (make, wanted) in enumerate(chosen, 1):
+        name = make.__name__.replace("_", " ")
+        with tempfile.TemporaryDirectory() as place:
+            folder = pathlib.Path(place)
+            (folder / "bomb").write_bytes(make())
+            (folder / "next").write_bytes(EICAR)
+            os.chdir(folder)
+            start = time.monotonic()
+            found, code, seconds, memory = run(khien, folder)
+            os.chdir("/")
+            wrong = judge(found, code, seconds, memory, wanted)
+        row = found.get("bomb", {})
+        print("%s %d - %s" % ("not ok" if wrong else "ok", number, name))
+        print("# %s%s %.2f s, %d MiB, %.1f s by the clock" % (
+            wrong + ": " if wrong else "", row.get("reason") or row.get(
+                "outcome"), seconds, memory >> 10,
+            time.monotonic() - start), flush=True)
+        bad += bool(wrong)
+    print("1..%d" % len(chosen))
+    return 1 if bad else 0
+
+
+sys.exit(main())
