@@ -104,6 +104,9 @@
 	X(LZMA)                                                                \
 	X(INNO)                                                                \
 	X(VHD)                                                                 \
+	X(FAT)                                                                 \
+	X(EXFAT)                                                               \
+	X(NTFS)                                                                \
 	X(VBA)                                                                 \
 	X(ICO)                                                                 \
 	X(BMP)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/disk/disk.h"
 #include "formats/exe/exe.h"
 #include "formats/office/office.h"
 #include "formats/pack/pack.h"
@@ -378,6 +379,14 @@ static opener_fn *const openers[FORMATS] = {
 	[FORMAT_LNK] = open_lnk,
 	[FORMAT_XDP] = open_xdp,
 	[FORMAT_MSOLE2] = open_ole2,
+	[FORMAT_MBR] = open_mbr,
+	[FORMAT_GPT] = open_gpt,
+	[FORMAT_APM] = open_apm,
+	[FORMAT_VHD] = open_vhd,
+	[FORMAT_FAT] = open_fat,
+	[FORMAT_NTFS] = open_ntfs,
+	[FORMAT_UDF] = open_udf,
+	[FORMAT_ISO9660] = open_udf, /* beside libarchive */
 };
 
 /* ---- what begins in the middle ---------------------------------------------------
