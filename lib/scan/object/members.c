@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/disk/disk.h"
 #include "formats/exe/exe.h"
 #include "formats/office/office.h"
 #include "formats/pack/pack.h"
@@ -430,6 +431,14 @@ static opener_fn *const openers[FORMATS] = {
 	[FORMAT_RTF] = open_rtf,
 	[FORMAT_UUENCODED] = open_uu,
 	[FORMAT_BINHEX] = open_binhex,
+	[FORMAT_MBR] = open_mbr,
+	[FORMAT_GPT] = open_gpt,
+	[FORMAT_APM] = open_apm,
+	[FORMAT_VHD] = open_vhd,
+	[FORMAT_FAT] = open_fat,
+	[FORMAT_NTFS] = open_ntfs,
+	[FORMAT_UDF] = open_udf,
+	[FORMAT_ISO9660] = open_udf, /* beside libarchive */
 };
 
 /* ---- what begins in the middle ---------------------------------------------------
