@@ -5,6 +5,8 @@
 
 #define BLOCK        65536u
 #define TRIED_MIN    64u /* a power of two */
+#define FAILED_MAX   8u  /* anchors of one signature */
+#define DONE         UINT32_MAX
 #define EMBEDDED_MAX 16u /* places of one format in an object */
 
 /* Each signature is evaluated at most once for an object: this remembers
@@ -12,6 +14,7 @@
 struct tried {
 	struct tried_slot {
 		uint32_t object, sig;
+		uint32_t failed; /* anchors that did not stand; DONE */
 	} * slots;
 	uint32_t size, used, object;
 };
@@ -79,27 +82,28 @@ tried_grow(struct tried *t)
 	return true;
 }
 
-/* True the first time in this object.  Without memory to remember, every
- * time: slower, not wrong. */
-static bool
-tried_first(struct tried *t, uint32_t sig)
+/* The signature's slot, or NULL: no memory to remember it. */
+static struct tried_slot *
+tried_slot(struct tried *t, uint32_t sig)
 {
 	struct tried_slot *s;
 
 	if (t->used >= t->size / 2 && !tried_grow(t))
-		return true;
+		return NULL;
 	s = tried_find(t, sig);
-	if (s->object == t->object)
-		return false;
-	*s = (struct tried_slot){ t->object, sig };
-	t->used++;
-	return true;
+	if (s->object != t->object) {
+		*s = (struct tried_slot){ t->object, sig, 0 };
+		t->used++;
+	}
+	return s;
 }
 
 static bool
 was_tried(struct tried *t, uint32_t sig)
 {
-	return tried_find(t, sig)->object == t->object;
+	const struct tried_slot *s = tried_find(t, sig);
+
+	return s->object == t->object && s->failed == DONE;
 }
 
 static void
@@ -172,13 +176,21 @@ anchor_stands(struct matcher *m, const struct set_anchor *a, size_t at)
 		at - a->at);
 }
 
+/* An anchor that is met often without its part is no help: then the whole
+ * signature is tried, once. */
 static void
 try_anchor(struct matcher *m, const struct set_anchor *a, size_t at)
 {
-	if (was_tried(&m->tried, a->sig) || !load_sig(m, a->sig) ||
-	    !anchor_stands(m, a, at))
+	struct tried_slot *slot;
+
+	if (was_tried(&m->tried, a->sig) || !load_sig(m, a->sig))
 		return;
-	(void)tried_first(&m->tried, a->sig);
+	slot = tried_slot(&m->tried, a->sig);
+	if (!anchor_stands(m, a, at) &&
+	    (slot == NULL || ++slot->failed < FAILED_MAX))
+		return;
+	if (slot != NULL)
+		slot->failed = DONE;
 	try_sig(m);
 }
 

@@ -9,6 +9,7 @@
 #define WORK_MAX   (4u << 20) /* bytes compared between looks at the clock */
 #define FOLD_BLOCK 16384u
 #define NOWHERE    SIZE_MAX
+#define WHOLE_MIN  4096u /* places, for what costs a look at all bytes */
 
 enum err
 pattern_init(struct pattern *p, struct errinfo *ei)
@@ -27,6 +28,7 @@ pattern_clear(struct pattern *p)
 {
 	free(p->pivots);
 	free(p->folded);
+	grams_clear(&p->grams);
 	*p = (struct pattern){ 0 };
 }
 
@@ -37,6 +39,7 @@ pattern_object(struct pattern *p, struct span object, int64_t deadline_ns)
 	p->len = object.len;
 	p->deadline_ns = deadline_ns;
 	p->late = false;
+	grams_object(&p->grams, object);
 }
 
 void
@@ -365,6 +368,21 @@ accepted(const struct pattern *p, unsigned flags, struct place m)
 	    stands_alone(p, (flags & VARIANT_WIDE) != 0, m);
 }
 
+/* Whether each part may stand in the object at all; not worth the asking if
+ * little of it is to be looked through. */
+static bool
+may_match(struct pattern *p, const struct sig_variant *v,
+    const struct stage *stages, struct pattern_range range)
+{
+	if (range.to - range.from < WHOLE_MIN)
+		return true;
+	for (uint32_t i = 0; i < v->parts; i++)
+		if (!grams_may_have(&p->grams, stages[i].search.pivot,
+			v->part[i].pivot_len))
+			return false;
+	return true;
+}
+
 void
 pattern_each(struct pattern *p, const struct sig_variant *v,
     struct pattern_range range, pattern_fn *fn, void *arg)
@@ -380,6 +398,8 @@ pattern_each(struct pattern *p, const struct sig_variant *v,
 	if (range.from > p->len || v->parts == 0)
 		return;
 	begin_stages(p, v, stages);
+	if (!may_match(p, v, stages, range))
+		return;
 	stages[0].next = range.from;
 	stages[0].last = range.to;
 	for (;;) {

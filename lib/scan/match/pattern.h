@@ -1,6 +1,7 @@
 #ifndef SCAN_PATTERN_H
 #define SCAN_PATTERN_H
 
+#include "scan/match/grams.h"
 #include "scan/set/record.h"
 
 /* One pattern against one object.  Memory is fixed when it is made. */
@@ -12,6 +13,7 @@ struct pattern { /* one thread at a time */
 	bool late;   /* the deadline has passed: answers mean nothing */
 	unsigned char *pivots; /* PIVOTS_MAX bytes, unmasked */
 	unsigned char *folded; /* a block in small letters */
+	struct grams grams;
 };
 enum err pattern_init(struct pattern *p, struct errinfo *ei) MUST_USE;
 void pattern_clear(struct pattern *p);
