@@ -354,6 +354,14 @@ row("blanks are one", "ndb", "@:7:*:" + b"one two".hex(),
 row("UTF-16 is converted", "ndb", "@:7:*:" + b"utfword".hex(),
     ["some text utfword and more\n".encode("utf-16")],
     [B + "utfword".encode("utf-16-le")])
+PAGE = b"<html><body>PAGEpage</body></html>"
+row("a page with zeros in it", "ndb", "@:3:*:" + b"pagepage".hex(), [
+    PAGE, PAGE + b"\0\0", B + b"\0" + PAGE, bytes(1018) + PAGE,
+    PAGE.replace(b"PAGE", b"PA\0GE") + b"\0", b"x" * 3000 + PAGE,
+    PAGE.decode().encode("utf-16"),
+    PAGE.decode().encode("utf-16") + b"\0\0\0\0"],
+    [bytes(1019) + PAGE, PAGE.replace(b"html", b"ht\0ml"),
+     PAGE.decode().encode("utf-16-be"), PAGE.replace(b"html>", b"html x>")])
 HTML = b"<html><head><title>x</title></head>\n<body>\n<p>a b</p></body></html>"
 row("a hash of an HTML file", "hdb", "%s:%d:@" % (
     hashlib.md5(HTML).hexdigest(), len(HTML)), here=[HTML])
