@@ -4,9 +4,10 @@
 	diff.py --khien PROGRAM [--seed N] [--cases N] [--keep FOLDER] [FAMILY...]
 
 First the exact cases (exact.py), then each family of random ones.  Of all
-pairs of a file and a signature both must say the same.  Prints TAP; the seed is printed, and with it a
-failure can be had again.  What differs is reduced to the shortest file and
-the fewest lines that differ, and kept in FOLDER if one is given.
+pairs of a file and a signature both must say the same.  Prints TAP; the seed
+is printed, and with it a failure can be had again.  What differs is reduced
+to the shortest file and the fewest lines that differ, and kept in FOLDER if
+one is given.
 """
 import argparse
 import pathlib
