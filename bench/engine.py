@@ -1,6 +1,9 @@
 #!/usr/bin/python3
 """The engine against clamd with a set of real-world composition: hashes of
-files and sections, bodies, logical signatures with three to six bodies each.
+files and sections, bodies, logical signatures with three to six bodies each;
+over text and programs of this computer, documents made here, random bytes,
+and Windows programs if Wine is installed.  Then what the set costs: building,
+adding to it, changing to another, scanning again what did not change.
 
 	script/bench engine	KHIEN_BENCH_SCALE=1 for all 8.7 million: minutes
 
@@ -9,19 +12,24 @@ medians of three; what starting costs is measured apart.  Literals are random
 bytes, so that nothing on a clean computer matches; real sets share literals
 with clean files, which costs both something.
 """
+import base64
 import hashlib
+import io
 import os
 import pathlib
 import random
 import resource
 import statistics
+import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
+import zipfile
 
 from common import begin, ratio
-from scan import KHIEN, TICK, cpu_of, sample
+from scan import BUILD, KHIEN, TICK, cpu_of, sample
 
 SCALE = float(os.environ.get("KHIEN_BENCH_SCALE", "0.03"))
 ROUNDS = 3
@@ -158,17 +166,111 @@ def compare(what, db, clamd, path, start):
     ratio(what + " CPU time", "clamd", them / us)
 
 
-def rescan(db, folder, count, start):
-    cache = folder.parent / "cache"
-    time.sleep(2.5)  # files that changed just now are not remembered
-    run(KHIEN, "scan", "--db", db, "--cache", cache, folder)
-    took = [run(KHIEN, "scan", "--db", db, "--cache", cache, folder)[1]
-            for _ in range(ROUNDS)]
-    stat = [run("find", folder, "-size", "+1000G")[1] for _ in range(ROUNDS)]
+WORDS = ("uy ban nhan dan tinh so thong tin truyen thong bao cao ke hoach ngan "
+         "sach nam quyet dinh cong van so hieu van phong huyen xa phuong thu "
+         "tuc hanh chinh ho so dang ky dat dai giao duc y te").split()
+
+
+def words(rng, count):
+    return " ".join(rng.choice(WORDS) for _ in range(count))
+
+
+def packed(rng, names):
+    """A zip of XML, as the office programs write it, with a picture."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
+        for name in names:
+            z.writestr(name, "".join(
+                "<w:p><w:r><w:t>%s</w:t></w:r></w:p>" % words(rng, 40)
+                for _ in range(rng.randint(20, 400))))
+        z.writestr("media/image1.jpeg", b"\xff\xd8\xff\xe0"
+                   + rng.randbytes(rng.randint(5000, 200000)))
+    return out.getvalue()
+
+
+def mail(rng, attachment):
+    return ("From: a@tinh.vn\r\nContent-Type: multipart/mixed; boundary=b\r\n"
+            "\r\n--b\r\nContent-Type: text/plain\r\n\r\n%s\r\n--b\r\n"
+            "Content-Type: application/zip; name=a.docx\r\n"
+            "Content-Transfer-Encoding: base64\r\n\r\n%s\r\n--b--\r\n" % (
+                words(rng, 300), base64.encodebytes(attachment).decode())
+            ).encode()
+
+
+def documents(folder, count=120):
+    """Documents, mails and archives of them."""
+    folder.mkdir()
+    rng = random.Random(4)
+    for i in range(count):
+        doc = packed(rng, ("[Content_Types].xml", "word/document.xml"))
+        table = packed(rng, ("[Content_Types].xml", "xl/workbook.xml",
+                             "xl/worksheets/sheet1.xml"))
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w:gz") as t:
+            info = tarfile.TarInfo("a.docx")
+            info.size = len(doc)
+            t.addfile(info, io.BytesIO(doc))
+        for name, data in (
+                ("docx", doc), ("xlsx", table), ("eml", mail(rng, table)),
+                ("tgz", out.getvalue())):
+            (folder / f"{i}.{name}").write_bytes(data)
+    for path in folder.iterdir():
+        path.chmod(0o644)
+
+
+def programs(folder):
+    """Every 12th library of Wine, if there is one."""
+    found = sorted(pathlib.Path("/usr/lib").glob("*/wine/x86_64-windows/*.dll"))
+    folder.mkdir()
+    for path in found[::12]:
+        shutil.copy(path, folder)
+    return len(found) > 0
+
+
+def walk(folder):
+    return min(run("find", folder, "-size", "+1000G")[1]
+               for _ in range(ROUNDS))
+
+
+def rescan(what, db, cache, folder, start, stat):
+    """Seconds of a second scan; the cache is as it was before each."""
+    took = []
+    for _ in range(ROUNDS):
+        shutil.copy(cache, str(cache) + ".used")
+        took.append(run(KHIEN, "scan", "--db", db, "--cache",
+                        str(cache) + ".used", folder)[1])
+    count = sum(1 for _ in folder.iterdir())
     seconds = max(min(took) - start, 0.001)  # what starting takes left out
-    print(f"unchanged    {count / seconds:7.0f} files/s")
-    ratio("second scan of an unchanged tree", "a stat walk",
-          min(stat) / seconds)
+    print(f"{what}: {count / seconds:.0f} files/s")
+    ratio(what, "a stat walk", stat / seconds)
+
+
+def updates(db, folder, tree, start):
+    """What a day's new signatures cost."""
+    rng = random.Random(9)
+    cache, stat = folder / "cache", walk(tree)
+    time.sleep(2.5)  # files that changed just now are not remembered
+    run(KHIEN, "scan", "--db", db, "--cache", cache, tree)
+    rescan("second scan of an unchanged tree", db, cache, tree, start, stat)
+    for name, kinds in (("hashes", (("hsb", 3000),)),
+                        ("hashes and bodies", (("hsb", 2700), ("ldb", 300)))):
+        more = folder / name
+        more.mkdir()
+        for kind, count in kinds:
+            (more / f"new.{kind}").write_text("".join(
+                line(kind, rng, i) + "\n" for i in range(count)))
+        new = folder / (name + ".set")
+        cpu, _, _, _ = run(KHIEN, "db", "build", "--base", db, "-o", new,
+                           more)
+        print(f"3000 new {name}: {cpu:.2f} CPU s to add")
+        rescan(f"scan after 3000 new {name}", new, cache, tree, start, stat)
+    os.environ["KHIEN_WORKER"] = str(BUILD / "prog/khien-worker")
+    plain, worst, took, before, after = run(
+        BUILD / "bench/bench_swap", db, folder / "hashes.set",
+        folder / "canary")[3].split()
+    print(f"change of sets: {took} ms, longest wait for a verdict {worst} ms "
+          f"(without one {plain} ms), worker's own memory {before} kB before, "
+          f"{after} kB after five")
 
 
 def main():
@@ -202,15 +304,18 @@ def main():
                 print("%s: %d files, %d bytes"
                       % (source, *sample(source, place)))
                 compare(source, db, clamd, place, start)
+            documents(folder / "documents")
+            compare("documents", db, clamd, folder / "documents", start)
+            if programs(folder / "programs"):
+                compare("programs", db, clamd, folder / "programs", start)
             compare("random bytes", db, clamd, folder / "random", start)
             most = max(f[2] for f in first)
             ratio("memory (peak of one worker, the set included)", "clamd",
                   clamd.resident() / most)
         finally:
             clamd.close()
-        place = folder / "-usr-share"
-        rescan(db, place, sum(1 for _ in place.iterdir()),
-               statistics.median(f[1] for f in first))
+        updates(db, folder, folder / "-usr-share",
+                statistics.median(f[1] for f in first))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #include <assert.h>
 
+#include "formats/disk/disk.h"
 #include "formats/pack/pack.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -16,6 +17,13 @@ static opener_fn *const openers[] = {
 	open_ishield,
 	open_ishield_msi,
 	open_zip_old,
+	open_mbr,
+	open_gpt,
+	open_apm,
+	open_vhd,
+	open_fat,
+	open_udf,
+	open_ntfs,
 };
 
 #define BYTES_MAX   (4u << 20)

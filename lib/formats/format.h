@@ -105,6 +105,9 @@
 	X(ISHIELD)                                                             \
 	X(INNO)                                                                \
 	X(VHD)                                                                 \
+	X(FAT)                                                                 \
+	X(EXFAT)                                                               \
+	X(NTFS)                                                                \
 	X(VBA)                                                                 \
 	X(ICO)                                                                 \
 	X(BMP)

@@ -1,6 +1,7 @@
 #include "formats/magic.h"
 
 #include "formats/bytes.h"
+#include "formats/disk/disk.h"
 
 #define SAMPLE 1024u /* bytes that decide whether something is text */
 
@@ -46,6 +47,7 @@ static const struct magic magics[] = {
 	{ 0, SPAN("!<arch>\n"), FORMAT_AR },
 	{ 257, SPAN("ustar"), FORMAT_POSIX_TAR },
 	{ 0x8001, SPAN("CD001"), FORMAT_ISO9660 },
+	{ 0x8001, SPAN("BEA01"), FORMAT_UDF },
 	{ 0, SPAN("\x60\xea"), FORMAT_ARJ },
 	{ 0, SPAN("SZDD\x88\xf0\x27\x33"), FORMAT_MSSZDD },
 	{ 0, SPAN("KWAJ\x88\xf0\x27\xd1"), FORMAT_MSSZDD },
@@ -156,8 +158,11 @@ settle(struct span s, enum format f)
 enum format
 format_of(struct span object)
 {
+	enum format disk;
+
 	for (size_t i = 0; i < COUNT(magics); i++)
 		if (bytes_are(object, magics[i].at, magics[i].bytes))
 			return settle(object, magics[i].format);
-	return text_format(object);
+	disk = disk_format(object);
+	return disk != FORMAT_ANY ? disk : text_format(object);
 }

@@ -89,6 +89,10 @@ struct scan_limits {
 #define SCAN_H_ACTIVE    4u /* scripts, launch actions, embedded objects */
 #define SCAN_H_DISGUISED 8u /* a program by another name's ending */
 
+/* "macro,encrypted", or "all", as these bits. */
+enum err scan_heuristics_parse(
+    struct span list, uint32_t *bits, struct errinfo *ei) MUST_USE;
+
 extern const struct scan_limits scan_limits_default;
 
 /* ---- compiling signatures ---------------------------------------------- */

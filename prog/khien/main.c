@@ -9,7 +9,7 @@
 static const struct verb verbs[] = {
 	{ "scan", NULL,
 	    "[--json] [--db FILE] [--jobs N] [--cache FILE] [--all] "
-	    "PATH...",
+	    "[--suspicious LIST] PATH...",
 	    N_("look for malware in files and folders"),
 	    N_("  --db FILE       compiled signature set\n"
 	       "  --jobs N        scan N files at a time; default: one for "
@@ -19,6 +19,8 @@ static const struct verb verbs[] = {
 	       "changed since; kept in FILE\n"
 	       "  --all           name all signatures that match, not just "
 	       "one\n"
+	       "  --suspicious LIST  tell of macro, encrypted, active, "
+	       "disguised, or all\n"
 	       "  --json          one JSON object for each file, then a "
 	       "summary\n"),
 	    verb_scan },

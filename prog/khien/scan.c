@@ -20,6 +20,7 @@ struct options {
 	const char *db;
 	const char *cache;
 	bool all;
+	uint32_t heuristics;
 	int jobs;
 };
 
@@ -419,6 +420,7 @@ parse(const struct khien *k, int argc, char **argv, struct options *opt)
 		{ "jobs", required_argument, NULL, 'n' },
 		{ "cache", required_argument, NULL, 'c' },
 		{ "all", no_argument, NULL, 'a' },
+		{ "suspicious", required_argument, NULL, 's' },
 		{ 0 },
 	};
 	uint64_t jobs;
@@ -433,7 +435,14 @@ parse(const struct khien *k, int argc, char **argv, struct options *opt)
 			opt->cache = optarg;
 		else if (c == 'a')
 			opt->all = true;
-		else if (c != 'n')
+		else if (c == 's') {
+			if (scan_heuristics_parse(
+				span_of(optarg), &opt->heuristics, NULL) != OK)
+				return wrong_use(k,
+				    N_("--suspicious is not of macro, "
+				       "encrypted, active, disguised, all"),
+				    optarg);
+		} else if (c != 'n')
 			return wrong_option(k, c, argv);
 		else if (span_u64(span_of(optarg), JOBS_MAX, &jobs) != OK ||
 		    jobs == 0)
@@ -458,6 +467,7 @@ open_pool(struct scan_run *r, struct errinfo *ei)
 	};
 
 	po.limits.all = r->opt->all;
+	po.limits.heuristics = r->opt->heuristics;
 	if (po.set_path == NULL && access(SET_DEFAULT, F_OK) == 0)
 		po.set_path = SET_DEFAULT;
 	if (po.set_path == NULL)

@@ -315,6 +315,34 @@ def all_matches_are_named(khien):
 
 
 @test
+def what_is_suspicious_is_told_when_asked_for(khien):
+    def z(name, data):
+        khien.write("m/" + name, data)
+        subprocess.run(["zip", "-qj", name + ".zip", "m/" + name],
+                       cwd=khien.folder, check=True)
+
+    z("bill.pdf.exe", b"x")
+    z("picture.jpg", (khien.folder / khien.program).read_bytes()[:4000])
+    z("fine.pdf", b"%PDF-1.4")
+    khien.write("n/doc.rtf", b"{\\rtf{\\object{\\*\\objdata 0102}}}")
+    subprocess.run(["zip", "-qj", "-P", "x", "secret.zip", "m/fine.pdf"],
+                   cwd=khien.folder, check=True)
+    paths = ("bill.pdf.exe.zip", "picture.jpg.zip", "fine.pdf.zip",
+             "secret.zip", "n/doc.rtf")
+    same([line for line in khien("scan", *paths)[1].splitlines()
+          if not line.startswith("secret")], [])
+    code, out, _ = khien("scan", "--suspicious", "all", *paths)
+    same(code, 1)
+    same(sorted(out.splitlines()),
+         ["bill.pdf.exe.zip: Heuristics.Disguised.Ending FOUND",
+          "n/doc.rtf: Heuristics.Rtf.Object FOUND",
+          "picture.jpg.zip: Heuristics.Disguised.Program FOUND",
+          "secret.zip: Heuristics.Encrypted.Archive FOUND"])
+    same(khien("scan", "--suspicious", "macro", *paths[:3])[:2], (0, ""))
+    same(khien("scan", "--suspicious", "none", "m")[0], 2)
+
+
+@test
 def an_unsigned_container_is_refused(khien):
     khien.write("main.cvd", b"ClamAV-VDB:1:1:1:1:" + b"0" * 32
                 + b":aaaa:me:1".ljust(460) + b"rubbish")

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/disk/disk.h"
 #include "formats/exe/exe.h"
 #include "formats/office/office.h"
 #include "formats/pack/pack.h"
@@ -158,6 +159,7 @@ scan_member(struct scanner *s, struct unpack *u, const struct object *o,
 	if ((how != PACK_STREAM && names_look(s, &child, &facts)) || m->old)
 		return true;
 	if (m->encrypted) {
+		scanner_suspect(s, &child, "Encrypted.Archive");
 		scanner_note(s, &child, SCAN_R_ENCRYPTED);
 		return true;
 	}
@@ -171,6 +173,8 @@ scan_member(struct scanner *s, struct unpack *u, const struct object *o,
 	child.bytes = (struct span){ (const char *)b.ptr, b.len };
 	if (b.len > 0)
 		scanner_object(s, &child);
+	if (!s->stop)
+		disguise_look(s, &child, span_of(m->name));
 	free(b.ptr);
 	return true;
 }
@@ -218,7 +222,8 @@ struct sink {
 	struct object child;
 	struct bytes bytes;
 	uint32_t position; /* of the child */
-	bool cut;          /* the member was longer than one may be */
+	char name[SCAN_INNER_MAX];
+	bool cut; /* the member was longer than one may be */
 };
 
 static struct sink *
@@ -241,16 +246,16 @@ static bool
 begin_child(struct sink *k, const struct peel_member *m)
 {
 	struct scanner *s = k->s;
-	char name[SCAN_INNER_MAX];
 	struct member_facts facts;
 
-	(void)snprintf(name, sizeof(name), "%.*s",
-	    (int)(m->name.len < sizeof(name) ? m->name.len : sizeof(name)),
+	(void)snprintf(k->name, sizeof(k->name), "%.*s",
+	    (int)(m->name.len < sizeof(k->name) ? m->name.len
+						: sizeof(k->name)),
 	    m->name.len == 0 ? "" : m->name.ptr);
 	k->child = (struct object){
 		.parent = k->o, .depth = k->o->depth + 1, .format = m->format
 	};
-	set_inner(&k->child, k->o, name);
+	set_inner(&k->child, k->o, k->name);
 	k->bytes = (struct bytes){ 0 };
 	k->cut = false;
 	if (s->stop)
@@ -259,8 +264,10 @@ begin_child(struct sink *k, const struct peel_member *m)
 		scanner_give_up(s, &k->child, SCAN_R_COUNT);
 		return false;
 	}
-	if (m->encrypted)
+	if (m->encrypted) {
+		scanner_suspect(s, &k->child, "Encrypted.Archive");
 		scanner_note(s, &k->child, SCAN_R_ENCRYPTED);
+	}
 	facts = (struct member_facts){ m->name, m->packed, m->size,
 		m->encrypted, ++k->position };
 	return !has_directory[k->o->format] ||
@@ -296,6 +303,15 @@ sink_add(struct peel *p, struct span piece)
 	return false;
 }
 
+static void
+look_at_child(struct sink *k)
+{
+	if (k->child.bytes.len > 0)
+		scanner_object(k->s, &k->child);
+	if (!k->s->stop)
+		disguise_look(k->s, &k->child, span_of(k->name));
+}
+
 static bool
 sink_end(struct peel *p)
 {
@@ -303,8 +319,7 @@ sink_end(struct peel *p)
 
 	k->child.bytes =
 	    (struct span){ (const char *)k->bytes.ptr, k->bytes.len };
-	if (k->bytes.len > 0)
-		scanner_object(k->s, &k->child);
+	look_at_child(k);
 	free(k->bytes.ptr);
 	k->bytes = (struct bytes){ 0 };
 	return !k->s->stop;
@@ -322,8 +337,7 @@ sink_slice(struct peel *p, const struct peel_member *m, struct span bytes)
 	if (!within_limits(k->s, &k->child))
 		return false;
 	k->child.bytes = bytes;
-	if (bytes.len > 0)
-		scanner_object(k->s, &k->child);
+	look_at_child(k);
 	return !k->s->stop;
 }
 
@@ -417,6 +431,14 @@ static opener_fn *const openers[FORMATS] = {
 	[FORMAT_RTF] = open_rtf,
 	[FORMAT_UUENCODED] = open_uu,
 	[FORMAT_BINHEX] = open_binhex,
+	[FORMAT_MBR] = open_mbr,
+	[FORMAT_GPT] = open_gpt,
+	[FORMAT_APM] = open_apm,
+	[FORMAT_VHD] = open_vhd,
+	[FORMAT_FAT] = open_fat,
+	[FORMAT_NTFS] = open_ntfs,
+	[FORMAT_UDF] = open_udf,
+	[FORMAT_ISO9660] = open_udf, /* beside libarchive */
 };
 
 /* ---- what begins in the middle ---------------------------------------------------

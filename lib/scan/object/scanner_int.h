@@ -97,6 +97,12 @@ struct member_facts {
 bool names_look(struct scanner *s, const struct object *member,
     const struct member_facts *facts);
 
+/* ---- disguise.c --------------------------------------------------------------- */
+
+/* Suspects a member, whose format is known, by its name. */
+void
+disguise_look(struct scanner *s, const struct object *member, struct span name);
+
 /* ---- members.c ---------------------------------------------------------------- */
 
 void members_scan(struct scanner *s, const struct object *o);

@@ -578,36 +578,59 @@ scan_pool_next(struct scan_pool *p, int timeout_ms, void **tag,
 	return OK;
 }
 
+static struct slot *
+idle_slot(struct scan_pool *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->slots[i].count == 0 && p->slots[i].worker != NULL)
+			return &p->slots[i];
+	return NULL;
+}
+
+/* Lets a worker try the set: one that has nothing to do, which keeps its old
+ * set if the new one is bad; else a new one, which takes longer. */
+static enum err
+try_set(struct scan_pool *p, int fd, const char *path, struct slot *s,
+    struct set_facts *facts, struct errinfo *ei)
+{
+	enum err e;
+
+	if (s == NULL) {
+		struct worker *w = NULL;
+
+		e = start(p, fd, path, &w, facts, ei);
+		(void)worker_stop(w, e == OK ? STOP_MS : 0);
+		return e;
+	}
+	e = set_up(p, s->worker, fd, facts, ei);
+	if (e == OK) {
+		s->generation = p->generation + 1;
+		return OK;
+	}
+	/* What broke off in the middle is not asked again. */
+	if (e == ERR_IO || e == ERR_CORRUPT)
+		bury(s, 0);
+	name_set(path, ei);
+	return e;
+}
+
 enum err
 scan_pool_reload(struct scan_pool *p, const char *set_path, struct errinfo *ei)
 {
 	struct set_facts facts;
-	struct worker *w = NULL;
-	struct slot *s;
 	int fd = -1;
 	enum err e = open_set(set_path, &fd, ei);
 
-	if (e != OK)
-		return e;
-	/* A worker of its own tries the set, so that a bad one costs nothing
-	 * that runs. */
-	e = start(p, fd, set_path, &w, &facts, ei);
+	if (e == OK)
+		e = try_set(p, fd, set_path, idle_slot(p), &facts, ei);
 	if (e != OK) {
-		(void)close(fd);
+		if (fd != -1)
+			(void)close(fd);
 		return e;
 	}
 	(void)close(p->set_fd);
 	p->set_fd = fd;
 	p->facts = facts;
 	p->generation++;
-	s = free_slot(p);
-	if (s == NULL || s->count > 0) {
-		(void)worker_stop(w, STOP_MS);
-		return OK;
-	}
-	if (s->worker != NULL)
-		bury(s, STOP_MS);
-	s->worker = w;
-	s->generation = p->generation;
 	return OK;
 }

@@ -141,3 +141,34 @@ scan_verdict_decode(struct span s, struct scan_verdict *out, struct errinfo *ei)
 	*out = v;
 	return OK;
 }
+
+enum err
+scan_heuristics_parse(struct span list, uint32_t *bits, struct errinfo *ei)
+{
+	static const struct {
+		const char *name;
+		uint32_t bits;
+	} names[] = {
+		{ "macro", SCAN_H_MACRO },
+		{ "encrypted", SCAN_H_ENCRYPTED },
+		{ "active", SCAN_H_ACTIVE },
+		{ "disguised", SCAN_H_DISGUISED },
+		{ "all",
+		    SCAN_H_MACRO | SCAN_H_ENCRYPTED | SCAN_H_ACTIVE |
+			SCAN_H_DISGUISED },
+	};
+
+	*bits = 0;
+	do {
+		struct span name = span_cut(list, ',', &list);
+		size_t i = 0;
+
+		while (i < COUNT(names) && !span_is(name, names[i].name))
+			i++;
+		if (i == COUNT(names))
+			return err_set(ei, ERR_SYNTAX, "no heuristic " SPAN_FMT,
+			    SPAN_ARG(name));
+		*bits |= names[i].bits;
+	} while (list.len > 0);
+	return OK;
+}
