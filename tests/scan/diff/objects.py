@@ -148,6 +148,8 @@ def imports(rng, name):
                                rng.randint(1, 99)))
                    for _ in range(rng.randint(1, 4))])
                  for _ in range(rng.randint(1, 3))]
+    # Of one hash with two names either may be told.
+    libraries[-1][1].append(name.encode())
     table = programs.imports(libraries, 0x1000)
     plus = rng.random() < 0.1
     program = programs.pe(rng, [table + rng.randbytes(30)], plus=plus,
