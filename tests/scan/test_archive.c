@@ -359,6 +359,23 @@ archives_are_opened_within_archives(void **state)
 	buf_free(&b);
 }
 
+/* libarchive would take all of them off at once. */
+static void
+each_layer_of_compression_is_an_object(void **state)
+{
+	static const char *const filters[] = { "gzip", "gzip", "bzip2", "xz",
+		"zstd", "lz4", "compress" };
+	struct buf b = eicar_buf();
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(filters); i++)
+		b = wrap("raw", filters[i], "data", &b);
+	assert_string_equal(
+	    fixture_scan(&f, buf_view(&b)), "Eicar-Test-Signature");
+	assert_int_equal(f.verdict.objects, COUNT(filters) + 1);
+	buf_free(&b);
+}
+
 static void
 a_name_keeps_its_bytes(void **state)
 {
@@ -1053,6 +1070,7 @@ main(void)
 		TEST(eicar_is_found_in_every_format),
 		TEST(eicar_is_found_in_formats_that_are_only_read),
 		TEST(archives_are_opened_within_archives),
+		TEST(each_layer_of_compression_is_an_object),
 		TEST(a_name_keeps_its_bytes),
 		TEST(a_long_inner_path_is_cut),
 		TEST(a_zip_behind_something_else_is_opened),

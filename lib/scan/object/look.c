@@ -8,7 +8,8 @@
 #include "scan/object/type.h"
 #include "scan/set/mask.h"
 
-#define PAGE_MAX (10u << 20) /* ClamAV's limit as well */
+#define PAGE_MAX  (10u << 20) /* ClamAV's limit as well */
+#define PAGE_HEAD 1024u       /* where it looks for tags in what is no text */
 
 /* ---- hashes ----------------------------------------------------------------------- */
 
@@ -393,6 +394,30 @@ match_page(struct scanner *s, struct object *o)
 	    match(s, o, buf_view(&h->scripts), TARGET_TEXT);
 }
 
+/* Browsers read a page with zeros in it as well, and in 16-bit letters: a tag
+ * near the beginning of anything that has no other format makes it one. */
+static bool
+hides_page(const struct object *o)
+{
+	static const bool kinds[FORMATS] = { [FORMAT_BINARY_DATA] = true,
+		[FORMAT_TEXT_UTF8] = true,
+		[FORMAT_TEXT_UTF16LE] = true,
+		[FORMAT_TEXT_UTF16BE] = true };
+	struct span head = bytes_sub(o->bytes, 0, PAGE_HEAD);
+	char narrow[PAGE_HEAD / 2];
+	size_t n = 0;
+
+	if (!kinds[o->format] || o->bytes.len > PAGE_MAX)
+		return false;
+	if (html_is_page(head))
+		return true;
+	if (o->format != FORMAT_TEXT_UTF16LE && !span_starts(head, "\xff\xfe"))
+		return false;
+	for (; 2 * n < head.len && n < sizeof(narrow); n++)
+		narrow[n] = head.ptr[2 * n];
+	return html_is_page((struct span){ narrow, n });
+}
+
 /* Signatures for text are written against the normalised form; those for any
  * target may be against either. */
 static bool
@@ -403,7 +428,8 @@ match_as_it_is(struct scanner *s, struct object *o)
 
 	if (target == TARGET_HTML && o->bytes.len <= PAGE_MAX)
 		return match_page(s, o);
-
+	if (hides_page(o) && match_page(s, o))
+		return true;
 	if (match(s, o, o->bytes, target == TARGET_TEXT ? TARGET_ANY : target))
 		return true;
 	return text && o->bytes.len <= TEXT_NORMAL_MAX && match_text(s, o);

@@ -184,8 +184,12 @@ def pages(rng, name):
     if at >= 0 and rng.random() < 0.6:
         first = max(at - rng.randint(0, 9), 0)
         want = low[first:at + len(word) + rng.randint(0, 9)]
-    return one("ndb", "%s:%s:*:%s" % (name, rng.choice("0337"), want.encode(
-        ).hex()), data.encode())
+    target, data = rng.choice("0337"), data.encode()
+    if rng.random() < 0.2:  # browsers do not mind
+        at = rng.randrange(len(data))
+        target, data = "3", data[:at] + b"\0" + data[at:] + b"\0"
+    return one("ndb", "%s:%s:*:%s" % (name, target, want.encode().hex()),
+               data)
 
 
 def edge_of(rng):

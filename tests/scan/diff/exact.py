@@ -162,6 +162,10 @@ ldb("nocase with a gap", "0", "6e6f6361*7365::i", [b"NOCa..SE"],
 
 # ---- offsets ----------------------------------------------------------------
 
+MANY = [b"s64%02d" % i for i in range(64)]
+ldb("64 subsignatures", "&".join(str(i) for i in range(64)),
+    ";".join(w.hex() for w in MANY), [b"".join(MANY)],
+    [b"".join(MANY[:63])])
 row("an exact place", "ndb", "@:0:8:706c6163", [B + b"\1\2plac"],
     [B + b"\1plac", B + b"\1\2\3plac"])
 row("a shift is inclusive", "ndb", "@:0:8,2:706c6164",
@@ -225,6 +229,11 @@ def program_rows():
     libs = [(b"KERNEL32.dll", [b"Sleep", 7]), (b"a.drv", [b"X"])]
     table = programs.imports(libs, 0x1000)
     digest, size = programs.import_hash(libs)
+    odd = [(b"a.dll", [b"One", b"T<o"])]
+    name, n = programs.import_hash(odd)
+    row("imp: an odd letter voids it", "imp", "%s:%d:@" % (name, n), [], [
+        programs.pe(None, [programs.imports(odd, 0x1000)],
+                    dirs={1: (0x1000, 40)}).data])
     files = [programs.pe(None, [table + b"z"], plus=p,
                          dirs={1: (0x1000, 60)}).data for p in (0, 1)]
     row("imp, never of PE32+", "imp", "%s:%d:@" % (digest, size), files[:1],
@@ -339,6 +348,16 @@ def nested_rows():
                ["ZIP", "ZIP GZ"])
 
 
+    row("HandlerType is a condition", "ldb", "@;Engine:81-255,HandlerType:"
+        "CL_TYPE_ZIP,Target:0;0;%s" % b"handler".hex(), [in_("handler")], [])
+    inner = B + b"\1\2fpstored"
+    stored = archives.zip_of([("a", inner)], True)
+    row("fp of a member leaves its stored copy", "ndb", "@:0:*:" + b"fpstored"
+        .hex(), [stored], [inner, archives.zip_of([("a", inner)])],
+        [("fp", "%s:%d:Good" % (hashlib.md5(inner).hexdigest(),
+                                len(inner)))])
+
+
 nested_rows()
 
 # ---- text -------------------------------------------------------------------
@@ -354,6 +373,14 @@ row("blanks are one", "ndb", "@:7:*:" + b"one two".hex(),
 row("UTF-16 is converted", "ndb", "@:7:*:" + b"utfword".hex(),
     ["some text utfword and more\n".encode("utf-16")],
     [B + "utfword".encode("utf-16-le")])
+PAGE = b"<html><body>PAGEpage</body></html>"
+row("a page with zeros in it", "ndb", "@:3:*:" + b"pagepage".hex(), [
+    PAGE, PAGE + b"\0\0", B + b"\0" + PAGE, bytes(1018) + PAGE,
+    PAGE.replace(b"PAGE", b"PA\0GE") + b"\0", b"x" * 3000 + PAGE,
+    PAGE.decode().encode("utf-16"),
+    PAGE.decode().encode("utf-16") + b"\0\0\0\0"],
+    [bytes(1019) + PAGE, PAGE.replace(b"html", b"ht\0ml"),
+     PAGE.decode().encode("utf-16-be"), PAGE.replace(b"html>", b"html x>")])
 HTML = b"<html><head><title>x</title></head>\n<body>\n<p>a b</p></body></html>"
 row("a hash of an HTML file", "hdb", "%s:%d:@" % (
     hashlib.md5(HTML).hexdigest(), len(HTML)), here=[HTML])
@@ -449,7 +476,8 @@ REFUSED += [("cdb", "@:*:*:x:1-:*:*:*:*:*"), ("cdb", "@:*:*:x:-9:*:*:*:*:*"),
 # Refused there and taken here: what they mean is clear, and one line that
 # only another engine dislikes shall not cost a signature.
 TAKEN += [
-    ("ndb", ""), ("ndb", "@:0:*:5b5d"), ("hdb", "0" * 32 + ":*:@"), ("ndb", "@:0:*:4141[-2]42"),
+    ("ndb", ""), ("ndb", "@:0:*:5b5d"), ("ndb", "@:0:*:4141[-2]42"),
+    ("hdb", "0" * 32 + ":*:@"),
     ("ldb", "@;%s;((0|1)>1)=1;4142;4344" % BLOCK),
     ("ldb", "@;%s;0&(1)>0;4142;4344" % BLOCK),
     ("ldb", "@;%s;0;68!(6d)6f::w" % BLOCK),

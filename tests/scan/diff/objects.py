@@ -148,6 +148,8 @@ def imports(rng, name):
                                rng.randint(1, 99)))
                    for _ in range(rng.randint(1, 4))])
                  for _ in range(rng.randint(1, 3))]
+    # Of one hash with two names either may be told.
+    libraries[-1][1].append(name.encode())
     table = programs.imports(libraries, 0x1000)
     plus = rng.random() < 0.1
     program = programs.pe(rng, [table + rng.randbytes(30)], plus=plus,
@@ -171,6 +173,55 @@ def versions(rng, name):
     sig = rng.choice((sig, sig, sig[:len(key) * 2], sig[2:],
                       programs.wide(value)))
     return one("ndb", "%s:1:VI:%s" % (name, sig.hex()), program.data)
+
+
+def sub_places(rng, name):
+    """The same places, of subsignatures of one signature."""
+    kind = rng.choice((programs.pe, programs.pe, programs.elf))
+    program, word = made(rng, kind)
+    at = program.data.index(word)
+    by = at - program.entry
+    options = ["", "*:", "%d:" % at, "EOF-%d:" % (len(program.data) - at),
+               "EP%+d:" % by, "EP%+d,2:" % (by - rng.randint(0, 3))]
+    options += ["S%d+%d:" % (i, at - s.at) for i, s in
+                enumerate(program.sections) if s.at <= at and s.size]
+    options += ["SE%d:" % i for i in range(len(program.sections))]
+    first = "%s%s" % (rng.choice(options), word[:5].hex())
+    second = "%s%s" % (rng.choice(("", "*:", "%d:" % (at + 4), "%d,3:" % at)),
+                       word[4:].hex())
+    third = "%s0/%s/%s" % (
+        rng.choice(("", "%d:" % at, "EP%+d,6:" % (by - 3))),
+        "".join("\\x%02x" % c for c in word[2:6]), rng.choice(("", "g", "r")))
+    return one("ldb", "%s;Engine:51-255,Target:%d;%s;%s;%s;%s" % (
+        name, TARGETS[kind], rng.choice(("0&1&2", "0&1|2", "0|1&2", "(0|2)&1")),
+        first, second, third), program.data)
+
+
+BEGINNINGS = (
+    BINARY, b"MZ" + bytes(60), b"\x7fELF" + bytes(60), b"GIF89a", b"BM1234",
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\xff\xd8\xff\xe0\0\x10JFIF\0",
+    b"II*\0", b"MM\0*", b"%PDF-1.4\n", b"FWS\6", b"{\\rtf1 ",
+    b"\xca\xfe\xba\xbe\0\0\0\x34\0\x10", b"\xca\xfe\xba\xbe\0\0\0\2",
+    b"\xce\xfa\xed\xfe\7\0\0\0", b"#!/bin/sh\n",
+    b"<?xml version='1.0'?>\n", b"<html><body>\n", b"<!DOCTYPE html>\n",
+    b"<script></script>\n", b"plain text ",
+    b"From: a@b.c\r\nTo: d@e.f\r\nSubject: g\r\n\r\n",
+    b"Received: from a by b\r\nFrom: a@b.c\r\n\r\n",
+    b"\xef\xbb\xbftext ", b"ITSF\3\0\0\0", b"L\0\0\0\1\x14\2\0", b"wOFF")
+# What is 14 here beside its own target: README.md.
+NOT_14 = (b"<html", b"<scri", b"From:", b"Recei")
+
+
+def targets(rng, name):
+    """Every target, and beginnings that are or are not of it."""
+    word = word_of(rng, 9, b"abcdefgh")
+    data = rng.choice(BEGINNINGS) + rng.choice((
+        b"", b"some more text ", bytes(40))) + word + rng.choice(
+            (b"\n", bytes(9)))
+    target = rng.choice((0, 1, 2, 3, 4, 5, 6, 7, 7, 9, 10, 11, 12, 14))
+    if target == 14 and data.startswith(NOT_14):
+        target = 0
+    return one("ndb", "%s:%s:*:%s" % (name, target, word.hex()), data)
 
 
 # ---- containers -------------------------------------------------------------
@@ -234,5 +285,5 @@ def types(rng, name):
         ("ndb", "%s:%d:*:%s" % (name, target, word.hex()))], [data])
 
 
-FAMILIES = (hashes, allowed, ignored, places, described, sections, imports,
-            versions, containers, members, types)
+FAMILIES = (hashes, allowed, ignored, places, sub_places, targets, described,
+            sections, imports, versions, containers, members, types)

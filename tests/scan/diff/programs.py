@@ -112,7 +112,7 @@ def macho(rng, contents, entry_section=0, entry_off=0):
     return Program(head + commands + b"".join(contents), None, sections)
 
 
-# ---- imports and version information of a PE ----------------------------------
+# ---- imports and version information of a PE --------------------------------
 
 
 def imports(libraries, address):
