@@ -100,17 +100,17 @@ giving_of(struct image *i, struct peel *out, struct span name, uint64_t size)
 	return g;
 }
 
+/* A run that is too much is left out with what follows of its file; others
+ * may still be small enough. */
 static bool
 may_work(struct giving *g, uint64_t n)
 {
-	if (g->image->work >= n) {
+	if (g->over || g->spent)
+		return false;
+	g->spent = g->image->work < n;
+	if (!g->spent)
 		g->image->work -= n;
-		return true;
-	}
-	g->image->work = 0;
-	peel_note(g->out, PEEL_DAMAGED);
-	g->over = true;
-	return false;
+	return !g->spent;
 }
 
 static bool
@@ -139,8 +139,8 @@ giving_run(struct giving *g, uint64_t at, uint64_t n)
 {
 	if (n > g->left)
 		n = g->left;
-	if (g->over || n == 0 || !may_work(g, n))
-		return !g->over;
+	if (!may_work(g, n))
+		return false;
 	while (n > 0) {
 		struct span s = image_piece(g->image, at, n);
 
@@ -167,8 +167,8 @@ giving_zeros(struct giving *g, uint64_t n)
 {
 	if (n > g->left)
 		n = g->left;
-	if (g->over || n == 0 || !may_work(g, n))
-		return !g->over;
+	if (!may_work(g, n))
+		return false;
 	while (n > 0) {
 		size_t step = n < sizeof(zeros) ? (size_t)n : sizeof(zeros);
 
@@ -182,17 +182,15 @@ giving_zeros(struct giving *g, uint64_t n)
 bool
 giving_end(struct giving *g)
 {
-	if (g->over)
+	if (g->over || (g->begun && !peel_end(g->out)))
 		return false;
-	if (!may_work(g, WORK_FILE)) {
-		if (g->begun)
-			(void)peel_end(g->out);
-		return false;
-	}
 	if (g->left > 0)
 		peel_note(g->out, PEEL_DAMAGED);
-	if (g->begun && !peel_end(g->out))
+	g->spent = false;
+	if (!may_work(g, WORK_FILE)) {
+		peel_note(g->out, PEEL_DAMAGED);
 		return false;
+	}
 	return peel_tick(g->out);
 }
 

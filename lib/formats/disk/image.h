@@ -35,6 +35,7 @@ struct giving {
 	struct peel_member member;
 	uint64_t left; /* bytes of the file that are still to come */
 	bool begun;    /* in pieces */
+	bool spent;    /* more was shared than an honest disk does */
 	bool over;     /* the sink wants no more */
 };
 
@@ -42,7 +43,7 @@ struct giving
 giving_of(struct image *i, struct peel *out, struct span name, uint64_t size);
 bool giving_run(struct giving *g, uint64_t at, uint64_t n);
 bool giving_zeros(struct giving *g, uint64_t n);
-/* Tells when bytes are missing.  False: the sink wants no more. */
+/* Tells when bytes are missing.  False: no more is wanted, or may be. */
 bool giving_end(struct giving *g);
 
 /* ---- what is in an image; each reads one kind ------------------------------- */
