@@ -24,6 +24,7 @@ static opener_fn *const openers[] = {
 	open_fat,
 	open_udf,
 	open_ntfs,
+	open_exfat,
 };
 
 #define BYTES_MAX   (4u << 20)

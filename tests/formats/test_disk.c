@@ -388,6 +388,81 @@ circles_of_clusters_end(void **state)
 	buf_free(&f.b);
 }
 
+/* ---- exFAT ---------------------------------------------------------------------------- */
+
+static void
+put_set(struct buf *b, size_t at, unsigned attr, unsigned flags, uint32_t first,
+    uint64_t size, const char *name)
+{
+	b->ptr[at] = (char)0x85;
+	b->ptr[at + 1] = 2;
+	b->ptr[at + 4] = (char)attr;
+	b->ptr[at + 32] = (char)0xc0;
+	b->ptr[at + 33] = (char)flags;
+	b->ptr[at + 35] = (char)strlen(name);
+	patch_le(b, at + 52, first, 4);
+	patch_le(b, at + 56, size, 8);
+	b->ptr[at + 64] = (char)0xc1;
+	for (size_t k = 0; name[k] != '\0'; k++)
+		b->ptr[at + 66 + 2 * k] = name[k];
+}
+
+/* Clusters of a sector from sector 4 on: the root is 2 and 4, a folder 3, a
+ * file in a chain 5 and 7, one in a row 8 and 9. */
+static struct buf
+exfat(void)
+{
+	struct buf b = disk(16);
+
+	text_at(&b, 3, "EXFAT   ");
+	patch_le(&b, 80, 1, 4);
+	patch_le(&b, 88, 4, 4);
+	patch_le(&b, 92, 12, 4);
+	patch_le(&b, 96, 2, 4);
+	b.ptr[108] = 9;
+	patch_le(&b, SECTOR + 8, 4, 4);
+	patch_le(&b, SECTOR + 16, UINT32_MAX, 4);
+	patch_le(&b, SECTOR + 20, 7, 4);
+	patch_le(&b, SECTOR + 28, UINT32_MAX, 4);
+	for (size_t k = 0; k < 13; k++)
+		b.ptr[4 * SECTOR + 32 * k] = 1; /* none of ours, not in use */
+	put_set(&b, 4 * SECTOR + 13 * 32, 0x20, 1, 5, 600, "chain");
+	put_set(&b, 6 * SECTOR, 0x10, 3, 3, SECTOR, "dir");
+	put_set(&b, 5 * SECTOR, 0x20, 3, 8, 600, "row");
+	put_set(&b, 5 * SECTOR + 96, 0x20, 3, 8, 5, "gone");
+	b.ptr[5 * SECTOR + 96] = 5;
+	text_at(&b, 7 * SECTOR, "chain begins");
+	text_at(&b, 9 * SECTOR + 80, "and ends");
+	text_at(&b, 11 * SECTOR + 80, "row ends");
+	return b;
+}
+
+static void
+files_of_exfat_are_members(void **state)
+{
+	struct buf b = exfat();
+	struct sink s;
+
+	(void)state;
+	assert_int_equal(format_of(buf_view(&b)), FORMAT_EXFAT);
+	open_disk(&s, open_exfat, &b);
+	assert_int_equal(s.members, 2);
+	assert_int_equal(sink_bytes(&s, "chain").len, 600);
+	assert_memory_equal(sink_bytes(&s, "chain").ptr + 592, "and ends", 8);
+	assert_int_equal(sink_bytes(&s, "dir/row").len, 600);
+	assert_memory_equal(sink_bytes(&s, "dir/row").ptr + 592, "row ends", 8);
+	assert_int_equal(s.notes, 0);
+	sink_clear(&s);
+	tear(open_exfat, &b, 7);
+	/* The folder is the root. */
+	patch_le(&b, 6 * SECTOR + 52, 2, 4);
+	open_disk(&s, open_exfat, &b);
+	assert_int_equal(s.members, 1);
+	assert_int_equal(s.notes, 1u << PEEL_DAMAGED);
+	sink_clear(&s);
+	buf_free(&b);
+}
+
 /* ---- VHD ----------------------------------------------------------------------------- */
 
 #define BLOCK 4096u
@@ -834,6 +909,7 @@ main(void)
 		cmocka_unit_test(files_of_each_fat_are_members),
 		cmocka_unit_test(a_long_name_of_another_entry_is_not_taken),
 		cmocka_unit_test(circles_of_clusters_end),
+		cmocka_unit_test(files_of_exfat_are_members),
 		cmocka_unit_test(a_dynamic_image_is_read_through_its_table),
 		cmocka_unit_test(an_absurd_disk_is_given_up),
 		cmocka_unit_test(records_in_use_are_members),

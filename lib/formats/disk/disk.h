@@ -15,6 +15,7 @@ void open_gpt(struct span object, struct peel *out);
 void open_apm(struct span object, struct peel *out);
 void open_vhd(struct span object, struct peel *out);
 void open_fat(struct span object, struct peel *out);
+void open_exfat(struct span object, struct peel *out);
 void open_ntfs(struct span object, struct peel *out);
 void open_udf(struct span object, struct peel *out);
 

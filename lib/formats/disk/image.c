@@ -248,6 +248,7 @@ image_open(struct image *i, enum format f, struct peel *out)
 		{ FORMAT_GPT, parts_gpt },
 		{ FORMAT_APM, parts_apm },
 		{ FORMAT_FAT, files_fat },
+		{ FORMAT_EXFAT, files_exfat },
 		{ FORMAT_NTFS, files_ntfs },
 		{ FORMAT_UDF, files_udf },
 	};
@@ -288,6 +289,12 @@ void
 open_fat(struct span object, struct peel *out)
 {
 	open_kind(object, FORMAT_FAT, out);
+}
+
+void
+open_exfat(struct span object, struct peel *out)
+{
+	open_kind(object, FORMAT_EXFAT, out);
 }
 
 void

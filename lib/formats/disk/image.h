@@ -60,6 +60,7 @@ bool parts_mbr(struct image *i, struct peel *out);
 bool parts_gpt(struct image *i, struct peel *out);
 bool parts_apm(struct image *i, struct peel *out);
 bool files_fat(struct image *i, struct peel *out);
+bool files_exfat(struct image *i, struct peel *out);
 bool files_ntfs(struct image *i, struct peel *out);
 bool files_udf(struct image *i, struct peel *out);
 

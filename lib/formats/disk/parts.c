@@ -18,7 +18,8 @@
 static bool
 has_files(enum format f)
 {
-	return f == FORMAT_FAT || f == FORMAT_NTFS || f == FORMAT_UDF;
+	return f == FORMAT_FAT || f == FORMAT_EXFAT || f == FORMAT_NTFS ||
+	    f == FORMAT_UDF;
 }
 
 static bool

@@ -52,7 +52,7 @@ open_vhd(struct span object, struct peel *out)
 		return;
 	}
 	f = image_format(&i);
-	if (f != FORMAT_ANY && f != FORMAT_EXFAT) {
+	if (f != FORMAT_ANY) {
 		(void)image_open(&i, f, out);
 		return;
 	}

@@ -436,6 +436,7 @@ static opener_fn *const openers[FORMATS] = {
 	[FORMAT_APM] = open_apm,
 	[FORMAT_VHD] = open_vhd,
 	[FORMAT_FAT] = open_fat,
+	[FORMAT_EXFAT] = open_exfat,
 	[FORMAT_NTFS] = open_ntfs,
 	[FORMAT_UDF] = open_udf,
 	[FORMAT_ISO9660] = open_udf, /* beside libarchive */
