@@ -100,14 +100,17 @@ give_file(struct exfat *f, const struct set *e)
 	uint32_t c = e->first;
 
 	while (g.left > 0 && cluster_is(f, c)) {
-		uint64_t at = cluster_at(f, c), n = f->cluster;
+		uint64_t at = cluster_at(f, c), n = f->cluster, links = 1;
 		uint32_t next = cluster_next(f, c, e->flags);
 
-		while (next == c + 1 && cluster_is(f, next) && n < g.left) {
+		while (next == c + 1 && cluster_is(f, next) && n < g.left &&
+		    n <= f->image->work) {
 			n += f->cluster;
+			links++;
 			c = next;
 			next = cluster_next(f, c, e->flags);
 		}
+		image_walked(f->image, links);
 		if (!giving_run(&g, at, n))
 			break;
 		c = next;
@@ -230,7 +233,7 @@ files_exfat(struct image *i, struct peel *out)
 		peel_note(out, PEEL_DAMAGED);
 		return true;
 	}
-	f.seen = calloc(1, f.clusters / 8 + 2);
+	f.seen = image_bits(i, f.clusters + UINT64_C(8));
 	if (f.seen == NULL) {
 		peel_note(out, PEEL_MEMORY);
 		return true;

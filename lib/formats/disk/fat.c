@@ -153,14 +153,17 @@ give_file(struct fat *f, uint32_t c, uint64_t size, struct giving *g)
 {
 	*g = giving_of(f->image, f->out, buf_view(&f->path), size);
 	while (g->left > 0 && !g->over && cluster_is(f, c)) {
-		uint64_t at = cluster_at(f, c), n = f->cluster;
+		uint64_t at = cluster_at(f, c), n = f->cluster, links = 1;
 		uint32_t next = cluster_next(f, c);
 
-		while (next == c + 1 && cluster_is(f, next) && n < g->left) {
+		while (next == c + 1 && cluster_is(f, next) && n < g->left &&
+		    n <= f->image->work) {
 			n += f->cluster;
+			links++;
 			c = next;
 			next = cluster_next(f, c);
 		}
+		image_walked(f->image, links);
 		if (!giving_run(g, at, n))
 			return;
 		c = next;
@@ -349,7 +352,7 @@ files_fat(struct image *i, struct peel *out)
 		peel_note(out, PEEL_DAMAGED);
 		return true;
 	}
-	f.seen = calloc(1, f.clusters / 8 + 2);
+	f.seen = image_bits(i, f.clusters + UINT64_C(8));
 	if (f.seen == NULL) {
 		peel_note(out, PEEL_MEMORY);
 		return true;

@@ -2,6 +2,8 @@
 
 #include "formats/disk/image.h"
 
+#include <stdlib.h>
+
 #include "formats/bytes.h"
 
 #define SECTOR    512u
@@ -12,6 +14,8 @@
  * followed. */
 #define WORK_TIMES 8u
 #define WORK_LEAST (1u << 20)
+#define WORK_LINK  8u /* that of a link of a chain */
+#define BITS_LEAST (16u << 20)
 #define WORK_FILE  64u /* that of a file without bytes */
 
 static const char zeros[4096];
@@ -86,6 +90,20 @@ image_load(const struct image *i, uint64_t at, void *out, size_t n)
 		done += s.len;
 	}
 	return true;
+}
+
+unsigned char *
+image_bits(const struct image *i, uint64_t n)
+{
+	if (n / 8 > i->bytes.len + BITS_LEAST)
+		return NULL;
+	return calloc(1, (size_t)(n / 8) + 1);
+}
+
+void
+image_walked(struct image *i, uint64_t links)
+{
+	i->work -= i->work / WORK_LINK < links ? i->work : links * WORK_LINK;
 }
 
 /* ---- giving ------------------------------------------------------------------ */

@@ -28,6 +28,12 @@ struct span image_piece(const struct image *i, uint64_t at, uint64_t n);
 /* False, and all zero, when that is not within. */
 bool image_load(const struct image *i, uint64_t at, void *out, size_t n);
 
+/* `n` bits, all 0, to remember places of the image by; NULL when that is no
+ * memory in proportion to the object. */
+unsigned char *image_bits(const struct image *i, uint64_t n);
+/* So many links of a chain were followed. */
+void image_walked(struct image *i, uint64_t links);
+
 /* ONE FILE, given out run by run.  A file in one place is not copied. */
 struct giving {
 	struct image *image;

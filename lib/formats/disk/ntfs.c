@@ -382,7 +382,11 @@ static bool
 give_records(struct ntfs *n, char raw[RECORD_MAX])
 {
 	uint64_t most = n->image->len / n->record;
+	uint64_t held = n->image->bytes.len / n->record * 8 + 65536;
 
+	/* Of a dynamic image most may be holes. */
+	if (most > held)
+		most = held;
 	if (n->records > most) {
 		peel_note(n->out, PEEL_DAMAGED);
 		n->records = most;

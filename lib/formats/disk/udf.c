@@ -569,7 +569,7 @@ files_udf(struct image *i, struct peel *out)
 	if (find_volume(u)) {
 		for (uint32_t k = 0; k < u->maps; k++)
 			place_map(u, &u->map[k]);
-		u->seen = calloc(1, (size_t)(i->len / u->block / 8) + 1);
+		u->seen = image_bits(i, i->len / u->block);
 		if (u->seen == NULL)
 			peel_note(out, PEEL_MEMORY);
 		else
