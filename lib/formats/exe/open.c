@@ -6,6 +6,7 @@ static const struct packer {
 } packers[] = {
 	{ "mew", pe_mew }, /* those before UPX: sections are alike */
 	{ "yc", pe_yc },
+	{ "fsg", pe_fsg },
 	{ "petite", pe_petite },
 	{ "upx", pe_upx },
 	{ "aspack", pe_aspack },
