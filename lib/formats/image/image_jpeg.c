@@ -73,7 +73,7 @@ decode(struct decoder *d, struct span object)
 	jpeg_create_decompress(&d->jpeg);
 	d->jpeg.client_data = d;
 	d->jpeg.progress = &d->progress;
-	d->jpeg.mem->max_memory_to_use = 256l << 20;
+	d->jpeg.mem->max_memory_to_use = 256L << 20;
 	jpeg_mem_src(&d->jpeg, (const unsigned char *)object.ptr, object.len);
 	if (jpeg_read_header(&d->jpeg, TRUE) != JPEG_HEADER_OK ||
 	    !picture_make(
