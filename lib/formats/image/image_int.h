@@ -4,7 +4,7 @@
 #include "formats/bytes.h"
 #include "formats/image/image.h"
 
-/* More are not decoded: 64 MB of memory with what a decoder needs. */
+/* More are not decoded: each costs up to 8 bytes of memory meanwhile. */
 #define IMAGE_PIXELS_MAX (16u << 20)
 #define IMAGE_SIDE_MAX   65535u
 
