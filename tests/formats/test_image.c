@@ -403,6 +403,21 @@ damage_is_survived(void **state)
 	}
 }
 
+/* A frame much larger than its canvas would cost more than it has pixels. */
+static void
+a_frame_of_too_many_pixels_is_not_decoded(void **state)
+{
+	struct buf b = buf_make(FILE_MAX);
+	uint64_t hash;
+
+	(void)state;
+	gif(&b);
+	/* behind the header, 16 colours, an extension and the frame's place */
+	memset(b.ptr + 13 + 48 + 8 + 5, 0xff, 4);
+	assert_false(image_hash(buf_view(&b), &hash));
+	buf_free(&b);
+}
+
 static void
 absurd_sizes_and_other_bytes_have_none(void **state)
 {
@@ -437,6 +452,7 @@ main(void)
 		cmocka_unit_test(a_picture_has_one_hash_in_all_formats),
 		cmocka_unit_test(a_picture_torn_anywhere_has_none_or_the_same),
 		cmocka_unit_test(damage_is_survived),
+		cmocka_unit_test(a_frame_of_too_many_pixels_is_not_decoded),
 		cmocka_unit_test(absurd_sizes_and_other_bytes_have_none),
 	};
 

@@ -215,7 +215,8 @@ frame_find(struct reader *r, struct frame *f)
 		flags = byte(r);
 		f->interlaced = (flags & 0x40) != 0;
 		table_skip(r, flags, f);
-		return !r->over && f->width > 0 && f->height > 0;
+		return !r->over && f->width > 0 && f->height > 0 &&
+		    f->width <= IMAGE_PIXELS_MAX / f->height;
 	}
 	return false;
 }
