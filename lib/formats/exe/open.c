@@ -4,7 +4,9 @@ static const struct packer {
 	const char *name; /* of the member */
 	unpacker_fn *unpack;
 } packers[] = {
-	{ "mew", pe_mew }, /* before UPX: sections are alike */
+	{ "mew", pe_mew }, /* those before UPX: sections are alike */
+	{ "yc", pe_yc },
+	{ "fsg", pe_fsg },
 	{ "petite", pe_petite },
 	{ "upx", pe_upx },
 	{ "aspack", pe_aspack },

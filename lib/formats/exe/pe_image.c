@@ -225,7 +225,7 @@ bool
 pe_image_give(const struct pe_image *im, struct span name, struct peel *out)
 {
 	struct peel_member m = peel_named(name, FORMAT_MSEXE);
-	uint64_t size = image_end(im) - im->base;
+	uint64_t size = im->whole ? 0 : image_end(im) - im->base;
 	uint32_t front = im->base, shift = 0;
 	struct buf b = buf_make(2 * BASE_MAX);
 	bool more = true;
@@ -233,6 +233,11 @@ pe_image_give(const struct pe_image *im, struct span name, struct peel *out)
 	if (im->base > BASE_MAX || im->base < PAGE) {
 		shift = im->base / PAGE * PAGE - 2 * PAGE;
 		front = im->base - shift;
+	}
+	if (im->whole) {
+		m.size = im->bytes.len;
+		return peel_begin(out, &m) &&
+		    peel_add(out, buf_view(&im->bytes)) && peel_end(out);
 	}
 	put_headers(im, shift, &b);
 	if (b.len < front)

@@ -24,6 +24,7 @@ struct pe_image {
 	                     * may lie in bytes */
 	struct pe_part part[PE_PARTS_MAX];
 	uint32_t parts;
+	bool whole; /* bytes are a file already; nothing else is used */
 };
 
 /* Memory for what `packed` bytes may become: enough for any program, not for
@@ -46,7 +47,7 @@ enum unpacked {
 };
 typedef enum unpacked unpacker_fn(struct span object, const struct exe *x,
     struct peel *out, struct pe_image *im);
-unpacker_fn pe_upx, pe_aspack, pe_mew, pe_wwpack, pe_petite;
+unpacker_fn pe_upx, pe_aspack, pe_mew, pe_wwpack, pe_petite, pe_yc, pe_fsg;
 
 /* Programs in `object` from byte `from` on.  False when the sink wants no
  * more. */
