@@ -475,7 +475,9 @@ vhd(const struct buf *inner)
 	size_t at = 4 * SECTOR + (blocks * 4 / SECTOR + 1) * SECTOR;
 	struct buf b = disk(at / SECTOR + blocks * (BLOCK / SECTOR + 1));
 
-	text_at(&b, 0, "conectix");
+	text_at(&b, 0,
+	    "conec"
+	    "tix");
 	patch_be(&b, 16, SECTOR, 8);
 	patch_be(&b, 48, inner->len, 8);
 	patch_be(&b, 60, 3, 4);
