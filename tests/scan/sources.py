@@ -6,10 +6,12 @@ import hashlib
 import io
 import os
 import pathlib
+import struct
 import sys
 import tarfile
 import time
 import zipfile
+import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 from support.command import has, run, same
@@ -253,6 +255,32 @@ def files_that_were_clean_are_scanned_with_what_is_new(khien):
     has(err, "Unchanged since they were clean: 0\n")
 
 
+def picture(pixel, size=64):
+    """A grey PNG."""
+    def chunk(kind, data):
+        return (struct.pack(">I", len(data)) + kind + data
+                + struct.pack(">I", zlib.crc32(kind + data)))
+    rows = b"".join(b"\0" + bytes(pixel(x, y) & 255 for x in range(size))
+                    for y in range(size))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(
+        ">IIBBBBB", size, size, 8, 0, 0, 0, 0))
+            + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+@test
+def a_picture_is_known_by_how_it_looks(khien):
+    # 805f015d5957457f is what sigtool --fuzzy-img says of the first.
+    subs = "fuzzy_img#805F015d5957457f"
+    same(names(khien, {"a.ldb": "".join(
+        "%s;Engine:150-255,Target:%s\n" % row for row in (
+            ("Same", "0;0;" + subs), ("Both", "5;0&1;%s#0;504e47" % subs),
+            ("Other", "5;0=0;" + subs)))},
+        {"one": picture(lambda x, y: x * y // 16),
+         "two": picture(lambda x, y: x * x // 20 + y),
+         "none": b"a text"}),
+         {"one": {"Same", "Both"}, "two": {"Other"}, "none": set()})
+
+
 @test
 def what_cannot_be_used_is_named(khien):
     khien.write("s/a.cdb", b"A:CL_TYPE_NONE:*:*:*:*:*:*:*:*\nB:*:1-:*:*:*:*:*"
@@ -261,13 +289,14 @@ def what_cannot_be_used_is_named(khien):
                 b"0:0:4:x:CL_TYPE_ANY:CL_TYPE_ZIP\n0:0:41:x:A:B\n")
     khien.write("s/a.indicators", b"00:*:2026-01-01:X\n"
                 + b"0" * 64 + b":*:2026-13-01:X\n")
-    khien.write("s/a.ldb", b"M;Engine:51-255,Target:0;0;${1-2}3$\n")
+    khien.write("s/a.ldb", b"M;Engine:51-255,Target:0;0;${1-2}3$\n"
+                b"I;Engine:51-255,Target:0;0;fuzzy_img#12#3\n")
     khien.write("s/a.md5sums", b"nothing here\n")
     code, _, err = khien("db", "build", "-o", "set", "s")
     same(code, 0)
     for where in ("a.cdb:1", "a.cdb:2", "a.cdb:3", "a.cdb:4", "a.ftm:1",
                   "a.ftm:2", "a.ftm:3", "a.indicators:1", "a.indicators:2",
-                  "a.ldb:1", "a.md5sums:1"):
+                  "a.ldb:1", "a.ldb:2", "a.md5sums:1"):
         has(err, where)
 
 

@@ -4,6 +4,7 @@
 #include "scan/match/regex.h"
 
 #define SUB_BYTES_MAX 65536u
+#define IMAGE_HASH    8u /* bytes */
 
 /* ---- the description block -------------------------------------------------------- */
 
@@ -378,14 +379,38 @@ add_macro(struct scan_builder *b, struct span s, struct errinfo *ei)
 	return e;
 }
 
+/* fuzzy_img#hash[#0]: how a picture looks; nothing but the same is known. */
+static enum err
+add_image(struct scan_builder *b, struct span s, struct errinfo *ei)
+{
+	struct span distance, hash = span_from(s, strlen("fuzzy_img#"));
+	struct buf out = buf_make(64);
+	unsigned char bytes[IMAGE_HASH];
+	uint32_t half[2] = { 0, 0 };
+	enum err e;
+
+	hash = span_cut(hash, '#', &distance);
+	if (hex_decode(hash, bytes, sizeof(bytes)) != OK ||
+	    (distance.len > 0 && !span_is(distance, "0")))
+		return err_set(ei, ERR_SYNTAX,
+		    "fuzzy_img# with 16 hex digits, and #0, expected");
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		half[i / 4] = half[i / 4] << 8 | bytes[i];
+	write_number(&out, SUB_IMAGE);
+	write_number(&out, half[0]);
+	write_number(&out, half[1]);
+	e = draft_sub(b->draft, buf_view(&out), 0, ei);
+	buf_free(&out);
+	return e;
+}
+
 static enum err
 add_sub(struct scan_builder *b, struct span s, struct errinfo *ei)
 {
 	if (s.len == 0)
 		return err_set(ei, ERR_SYNTAX, "empty subsignature");
 	if (span_starts(s, "fuzzy_img#"))
-		return err_set(
-		    ei, ERR_UNSUPPORTED, "fuzzy image hashes are not done");
+		return add_image(b, s, ei);
 	if (span_starts(s, "${"))
 		return add_macro(b, s, ei);
 	if (memchr(s.ptr, '/', s.len) != NULL)

@@ -202,6 +202,7 @@ sub_count(struct evaluation *v, uint32_t sub, uint32_t most)
 		[SUB_BODY] = sub_body,
 		[SUB_PCRE] = sub_pcre,
 		[SUB_BYTES] = sub_bytes,
+		[SUB_IMAGE] = sub_image,
 	};
 	static const struct sub_matches none = { 0 };
 	struct sub_matches *to;

@@ -21,6 +21,8 @@ struct match_facts {
 	const struct exe *(*exe)(void *arg);
 	/* Where the entries of its version information begin. */
 	size_t (*versions)(void *arg, const uint64_t **places);
+	/* How the picture that the object is looks; false: it is none. */
+	bool (*image)(void *arg, uint64_t *hash);
 	/* Something of this format begins at `at`. */
 	void (*embedded)(void *arg, enum format format, size_t at);
 	/* A signature matches.  False: enough. */

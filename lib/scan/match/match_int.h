@@ -41,7 +41,7 @@ bool place_range(const struct match_object *o, const struct sig_place *place,
 /* Kinds of subs: add to `to` what they match, up to `most`. */
 typedef void sub_fn(struct evaluation *v, uint32_t sub, struct reader *r,
     uint32_t most, struct sub_matches *to);
-sub_fn sub_body, sub_pcre, sub_bytes;
+sub_fn sub_body, sub_pcre, sub_bytes, sub_image;
 /* The matches of the body `sub` and of the macro behind it, which take from
  * each other. */
 void sub_macro(struct evaluation *v, uint32_t sub);

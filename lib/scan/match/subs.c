@@ -217,3 +217,18 @@ sub_bytes(struct evaluation *v, uint32_t sub, struct reader *r, uint32_t most,
 	if (ok)
 		(void)sub_add(to, at, most);
 }
+
+/* ---- pictures ------------------------------------------------------------------------------ */
+
+void
+sub_image(struct evaluation *v, uint32_t sub, struct reader *r, uint32_t most,
+    struct sub_matches *to)
+{
+	const struct match_facts *f = v->object->facts;
+	uint64_t want = read_number(r, UINT32_MAX) << 32, hash;
+
+	(void)sub;
+	want |= read_number(r, UINT32_MAX);
+	if (!r->bad && f->image(f->arg, &hash) && hash == want)
+		(void)sub_add(to, 0, most);
+}

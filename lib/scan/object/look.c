@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "formats/bytes.h"
+#include "formats/image/image.h"
 #include "formats/magic.h"
 #include "scan/object/scanner_int.h"
 #include "scan/object/type.h"
@@ -190,6 +191,21 @@ ask_versions(void *arg, const uint64_t **places)
 	return s->versions;
 }
 
+/* Decoded once, and only if a signature asks. */
+static bool
+ask_image(void *arg, uint64_t *hash)
+{
+	struct look *l = arg;
+	struct scanner *s = l->s;
+
+	if (s->image_of != l->o) {
+		s->image_of = l->o;
+		s->is_image = image_hash(l->o->bytes, &s->image);
+	}
+	*hash = s->image;
+	return s->is_image;
+}
+
 static bool
 in_range(struct reader *r, uint64_t n)
 {
@@ -321,7 +337,7 @@ match(struct scanner *s, struct object *o, struct span bytes,
 {
 	struct look l = { s, o };
 	const struct match_facts facts = { &l, ask_condition, ask_exe,
-		ask_versions, on_embedded, on_found };
+		ask_versions, ask_image, on_embedded, on_found };
 	const struct match_object m = { bytes, target, s->deadline_ns, &facts };
 	enum match_result r = matcher_scan(s->matcher, &m);
 

@@ -168,6 +168,8 @@ scanner_object(struct scanner *s, struct object *o)
 		members_scan(s, o);
 	if (s->facts_of == o)
 		s->facts_of = NULL;
+	if (s->image_of == o)
+		s->image_of = NULL;
 }
 
 /* ---- the whole file --------------------------------------------------------- */

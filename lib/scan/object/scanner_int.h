@@ -25,6 +25,9 @@ struct scanner {
 	const struct object *facts_of;
 	bool is_exe;
 	struct exe exe;
+	const struct object *image_of; /* of which the next two tell */
+	bool is_image;
+	uint64_t image;
 	bool has_versions;
 	size_t versions;
 	uint64_t version[PE_VERSION_MAX];

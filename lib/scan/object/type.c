@@ -6,6 +6,7 @@
 
 #define ZIP_RECORD 22u /* the end record, without its comment */
 #define CPIO_HEAD  26u
+#define LZMA_HEAD  14u /* and the first byte, which is 0 */
 #define ZIP_ENTRY  46u /* one of the directory, without its texts */
 
 struct magic {
@@ -40,6 +41,7 @@ static const struct magic packs[] = {
 	{ 0, SPAN("\x04\x22\x4d\x18"), PACK_STREAM }, /* lz4 */
 	{ 0, SPAN("LZIP\1"), PACK_STREAM },
 	{ 0, SPAN("\x1f\x9d\x90"), PACK_STREAM }, /* compress, 16 bits */
+	{ 0, SPAN("\x5d\0\0"), PACK_STREAM },     /* .lzma */
 };
 
 static uint8_t
@@ -181,6 +183,24 @@ binary_cpio(struct span s)
 	    s.ptr[CPIO_HEAD + n - 1] == '\0';
 }
 
+/* A dictionary of a power of two, or half as much more; a size that is
+ * unknown, or one that a file may have. */
+static bool
+lzma_alone(struct span s)
+{
+	const unsigned char *p = (const unsigned char *)s.ptr;
+	uint32_t dictionary, high;
+
+	if (s.len < LZMA_HEAD)
+		return false;
+	dictionary = le32(p + 1);
+	high = le32(p + 9);
+	while (dictionary > 1 && dictionary % 2 == 0)
+		dictionary /= 2;
+	return (dictionary == 1 || dictionary == 3) && p[13] == 0 &&
+	    (high < 256 || (high == UINT32_MAX && le32(p + 5) == high));
+}
+
 /* The last part of a weak magic. */
 static bool
 pack_plausible(struct span s)
@@ -191,6 +211,8 @@ pack_plausible(struct span s)
 			memcmp(s.ptr + 4, "\x17rE8P\x90", 6) == 0);
 	if (s.len > 6 && memcmp(s.ptr + 2, "-l", 2) == 0)
 		return s.ptr[6] == '-';
+	if (span_starts(s, "\x5d"))
+		return lzma_alone(s);
 	/* A cpio header is digits, and not some number in a text. */
 	if (span_starts(s, "070707"))
 		return digits_at(s, 6, 70, 8);

@@ -39,6 +39,7 @@ static const struct {
 	{ SPAN("\x28\xb5\x2f\xfd"), ARCHIVE_FILTER_ZSTD },
 	{ SPAN("\x04\x22\x4d\x18"), ARCHIVE_FILTER_LZ4 },
 	{ SPAN("LZIP"), ARCHIVE_FILTER_LZIP },
+	{ SPAN("\x5d"), ARCHIVE_FILTER_LZMA },
 };
 
 /* libarchive tells most of its reasons in words only. */

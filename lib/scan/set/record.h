@@ -84,7 +84,8 @@ enum sig_op {   /* then: comparison, number, second number; then: */
 enum sig_compare { CMP_NONE, CMP_EQUAL, CMP_MORE, CMP_LESS, CMPS };
 #define EXPRESSION_DEPTH 32u
 
-/* A macro: least and greatest distance, group.  A name: flags and masked
+/* An image: its hash as two numbers of 32 bits.  A macro: least and greatest
+ * distance, group.  A name: flags and masked
  * text of a regular expression. */
 enum sig_kind {
 	SUB_BODY = 1,
