@@ -86,6 +86,30 @@ bytes_be64(struct span s, uint64_t at, uint64_t *out)
 	return had;
 }
 
+/* The value of a hex digit, or -1. */
+static inline int
+bytes_hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* A text of up to `max` bytes and its NUL; *at is then behind that. */
+static inline bool
+bytes_text(struct span s, size_t *at, size_t max, struct span *text)
+{
+	struct span rest = bytes_sub(s, *at, max);
+	const char *end = (const char *)memchr(rest.ptr, '\0', rest.len);
+
+	if (end == NULL)
+		return false;
+	*text = (struct span){ rest.ptr, (size_t)(end - rest.ptr) };
+	*at += text->len + 1;
+	return true;
+}
+
 /* Whether these exact bytes stand at `at`. */
 static inline bool
 bytes_are(struct span s, uint64_t at, struct span want)

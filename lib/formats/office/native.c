@@ -9,20 +9,6 @@
 #define EMBEDDED 2u
 #define TEXT_MAX 4096u
 
-/* A text up to its NUL. */
-static bool
-take_text(struct span s, size_t *at, struct span *text)
-{
-	struct span rest = bytes_sub(s, *at, TEXT_MAX);
-	const char *end = memchr(rest.ptr, '\0', rest.len);
-
-	if (end == NULL)
-		return false;
-	*text = (struct span){ rest.ptr, (size_t)(end - rest.ptr) };
-	*at += text->len + 1;
-	return true;
-}
-
 /* A text behind its length, which counts its NUL. */
 static bool
 take_counted(struct span s, size_t *at, struct span *text)
@@ -56,7 +42,8 @@ package_open(struct office *o, struct span s, bool *fits)
 	uint32_t len;
 
 	*fits = bytes_le16(s, 0, &kind) && kind == 2 &&
-	    take_text(s, &at, &label) && take_text(s, &at, &path);
+	    bytes_text(s, &at, TEXT_MAX, &label) &&
+	    bytes_text(s, &at, TEXT_MAX, &path);
 	at += 4;
 	*fits = *fits && take_counted(s, &at, &temporary) &&
 	    bytes_le32(s, at, &len);

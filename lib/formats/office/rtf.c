@@ -24,15 +24,6 @@ struct rtf {
 	bool wanted;
 };
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool
 is_letter(char c)
 {
@@ -132,7 +123,7 @@ open_rtf(struct span object, struct peel *out)
 
 	while (r.wanted && r.at < object.len) {
 		char c = object.ptr[r.at++];
-		int digit = hex_digit(c);
+		int digit = bytes_hex(c);
 
 		if (c == '\\')
 			take_control(&r);

@@ -38,29 +38,16 @@ struct ishield {
 	bool wanted, damaged, unsupported;
 };
 
-/* What stands between two NULs. */
-static bool
-take_text(struct span s, size_t *at, struct span *text)
-{
-	struct span rest = bytes_sub(s, *at, TEXT_MAX);
-	const char *end = memchr(rest.ptr, '\0', rest.len);
-
-	if (end == NULL)
-		return false;
-	*text = (struct span){ rest.ptr, (size_t)(end - rest.ptr) };
-	*at += text->len + 1;
-	return true;
-}
-
 static bool
 take_carried(struct span s, size_t *at, struct carried *c)
 {
 	struct span path, version, size;
 	uint64_t n;
 
-	if (!take_text(s, at, &c->name) || c->name.len == 0 ||
-	    !take_text(s, at, &path) || !take_text(s, at, &version) ||
-	    !take_text(s, at, &size) || size.len > DIGITS_MAX ||
+	if (!bytes_text(s, at, TEXT_MAX, &c->name) || c->name.len == 0 ||
+	    !bytes_text(s, at, TEXT_MAX, &path) ||
+	    !bytes_text(s, at, TEXT_MAX, &version) ||
+	    !bytes_text(s, at, TEXT_MAX, &size) || size.len > DIGITS_MAX ||
 	    span_u64(size, UINT32_MAX, &n) != OK)
 		return false;
 	c->bytes = bytes_sub(s, *at, n);
@@ -173,7 +160,7 @@ take_file(struct ishield *is, struct span cabinet, struct span directory,
 	from = name;
 	/* Without an offset it is carried beside the cabinet. */
 	if (packed == 0 || offset == 0 || (flags & IS_NOTHING) != 0 ||
-	    !take_text(names, &from, &text))
+	    !bytes_text(names, &from, TEXT_MAX, &text))
 		return;
 	if ((flags & (IS_SPLIT | IS_HIDDEN)) != 0) {
 		is->unsupported = true;
@@ -308,7 +295,7 @@ take_hidden(struct span s, struct peel *out)
 		uint32_t len;
 
 		if (!bytes_have(s, at, MSI_RECORD) ||
-		    !take_text(s, &text, &name) || name.len == 0 ||
+		    !bytes_text(s, &text, TEXT_MAX, &name) || name.len == 0 ||
 		    !bytes_le32(s, at + 0x10c, &len))
 			return true;
 		bytes = bytes_sub(s, at + MSI_RECORD, len);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "formats/bytes.h"
 #include "formats/pdf/wide.h"
 
 enum { WHITE = 1, BORDER = 2, DIGIT = 4 };
@@ -159,15 +160,6 @@ pdf_lex_next(struct pdf_lex *l, struct pdf_token *t)
 	t->text = take_regular(l);
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 void
 pdf_name_read(struct span raw, struct pdf_name *out)
 {
@@ -178,10 +170,10 @@ pdf_name_read(struct span raw, struct pdf_name *out)
 		char c = raw.ptr[i];
 
 		if (c == '#' && i + 2 < raw.len &&
-		    hex_digit(raw.ptr[i + 1]) >= 0 &&
-		    hex_digit(raw.ptr[i + 2]) >= 0) {
-			c = (char)(hex_digit(raw.ptr[i + 1]) * 16 +
-			    hex_digit(raw.ptr[i + 2]));
+		    bytes_hex(raw.ptr[i + 1]) >= 0 &&
+		    bytes_hex(raw.ptr[i + 2]) >= 0) {
+			c = (char)(bytes_hex(raw.ptr[i + 1]) * 16 +
+			    bytes_hex(raw.ptr[i + 2]));
 			out->escaped = true;
 			i += 2;
 		}
@@ -198,7 +190,7 @@ read_hex(struct span s, struct buf *out)
 	int high = -1;
 
 	for (size_t i = 0; i < s.len; i++) {
-		int d = hex_digit(s.ptr[i]);
+		int d = bytes_hex(s.ptr[i]);
 
 		if (d < 0)
 			continue;

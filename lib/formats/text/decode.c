@@ -1,5 +1,6 @@
 #include "formats/text/decode.h"
 
+#include "formats/bytes.h"
 #include "formats/text/lines.h"
 
 #define PIECE      4096u
@@ -29,15 +30,6 @@ put(struct piece *p, char c)
 	p->bytes[p->len++] = c;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The byte that an escape at s[at] stands for, or -1. */
 static int
 escape_at(struct span s, size_t at, char mark)
@@ -46,8 +38,8 @@ escape_at(struct span s, size_t at, char mark)
 
 	if (s.ptr[at] != mark || s.len - at < 3)
 		return -1;
-	hi = hex_digit(s.ptr[at + 1]);
-	lo = hex_digit(s.ptr[at + 2]);
+	hi = bytes_hex(s.ptr[at + 1]);
+	lo = bytes_hex(s.ptr[at + 2]);
 	return hi < 0 || lo < 0 ? -1 : hi * 16 + lo;
 }
 
