@@ -214,11 +214,13 @@ in_range(struct reader *r, uint64_t n)
 	return n >= from && n <= read_number(r, UINT32_MAX);
 }
 
-/* What it came in; ANY for the file itself. */
-static enum format
-container_of(const struct object *o)
+/* Whether it came in something of this format; ANY: it is the file itself. */
+static bool
+is_in(const struct object *o, enum format f)
 {
-	return o->parent == NULL ? FORMAT_ANY : o->parent->format;
+	return o->parent == NULL ? f == FORMAT_ANY
+				 : f == o->parent->format ||
+		(f != FORMAT_ANY && f == o->parent->also);
 }
 
 static uint32_t
@@ -246,7 +248,7 @@ came_through(const struct object *o, struct reader *r)
 	while (n > 0) {
 		if (want[--n] == FORMAT_ANY)
 			continue;
-		if (container_of(o) != want[n])
+		if (!is_in(o, want[n]))
 			return false;
 		o = o->parent;
 	}
@@ -269,7 +271,7 @@ ask_condition(void *arg, enum sig_condition kind, struct reader *r)
 		x = ask_exe(l);
 		return x != NULL && in_range(r, x->sections);
 	case COND_CONTAINER:
-		return container_of(l->o) == read_number(r, FORMATS - 1);
+		return is_in(l->o, (enum format)read_number(r, FORMATS - 1));
 	case COND_INTERMEDIATES:
 		return came_through(l->o, r);
 	case COND_HANDLER:
@@ -537,6 +539,8 @@ look_at(struct scanner *s, struct object *o)
 
 	if (o->format == FORMAT_ANY)
 		o->format = type_of(s, o->bytes);
+	if (o->format == FORMAT_ZIP)
+		o->also = type_document(o->bytes);
 	if (look_up(s, o, HASH_HIT, &h) && look_found(s, o, &h.name))
 		return true;
 	if (look_up(s, o, HASH_INDICATOR, &h) && h.name.number >= s->today &&

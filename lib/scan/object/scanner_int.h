@@ -46,6 +46,7 @@ struct object {
 	const struct object *parent;
 	struct span bytes;
 	enum format format; /* FORMAT_ANY: to be found out */
+	enum format also;   /* what a zip is besides: a document; or ANY */
 	enum format again;  /* a signature wants it looked at as this */
 	/* what begins in its middle */
 	struct embedded {

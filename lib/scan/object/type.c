@@ -7,6 +7,7 @@
 #define ZIP_RECORD 22u /* the end record, without its comment */
 #define CPIO_HEAD  26u
 #define LZMA_HEAD  14u /* and the first byte, which is 0 */
+#define ZIP_LOCAL  30u /* what stands before a member */
 #define ZIP_ENTRY  46u /* one of the directory, without its texts */
 
 struct magic {
@@ -231,6 +232,33 @@ type_pack(struct span object)
 	if (pack != PACK_NONE && pack_plausible(object))
 		return (enum pack)pack;
 	return old_tar(object) ? PACK_ARCHIVE : PACK_NONE;
+}
+
+/* As ClamAV does it: by the folder of one of the first three members. */
+enum format
+type_document(struct span zip)
+{
+	static const struct {
+		const char *folder;
+		enum format format;
+	} folders[] = { { "word/", FORMAT_OOXML_WORD },
+		{ "xl/", FORMAT_OOXML_XL }, { "ppt/", FORMAT_OOXML_PPT } };
+
+	for (int n = 0; n < 3 && zip.len > ZIP_LOCAL; n++) {
+		struct span name = span_from(zip, ZIP_LOCAL);
+		const char *next;
+
+		if (!span_starts(zip, "PK\3\4"))
+			break;
+		for (size_t i = 0; i < COUNT(folders); i++)
+			if (span_starts(name, folders[i].folder))
+				return folders[i].format;
+		next = memmem(name.ptr, name.len, "PK\3\4", 4);
+		if (next == NULL)
+			break;
+		zip = span_from(zip, (size_t)(next - zip.ptr));
+	}
+	return FORMAT_ANY;
 }
 
 /* What becomes of each byte; 0: it is left out. */

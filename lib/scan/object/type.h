@@ -2,6 +2,7 @@
 #define SCAN_TYPE_H
 
 #include "base/buf.h"
+#include "formats/format.h"
 #include "scan/set/format.h"
 
 /* What an object is, by its first bytes. */
@@ -22,6 +23,9 @@ struct zip_place {
 };
 /* `loose`: a little may stand behind it. */
 bool type_zip_at_end(struct span object, bool loose, struct zip_place *out);
+
+/* The kind of document that a zip is (OOXML), or FORMAT_ANY. */
+enum format type_document(struct span zip);
 
 /* Scripts hide in white space and capital letters: signatures for target 7
  * are written against text in small letters, each run of white space one
