@@ -102,8 +102,8 @@ class Person(Centre):
 def interrupt(process):
     """As the terminal does: the whole group hears it."""
     os.killpg(process.pid, signal.SIGINT)
-    process.stdout.read()
-    return process.wait(60)
+    said = process.stdout.read()
+    return process.wait(60), said
 
 
 class ServerCommand(unittest.TestCase):
@@ -119,7 +119,7 @@ class ServerCommand(unittest.TestCase):
         self.addCleanup(process.kill)
         computer = self.first_start(said)
         self.not_twice_at_once()
-        self.assertEqual(interrupt(process), 0)
+        self.assertEqual(interrupt(process), (0, ""))
         self.ended_in_order()
 
         process, said = self.clone.start()
