@@ -63,6 +63,8 @@ class Clone:
         process = subprocess.Popen(
             [self.dir / "script/server"], text=True, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, start_new_session=True,
+            # A shell cannot trap what was ignored when it began.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             env={**os.environ, "LC_ALL": "C.UTF-8"})
         watchdog = threading.Timer(120, process.kill)
         watchdog.start()
