@@ -501,40 +501,59 @@ scan_embedded(
 	}
 }
 
-/* An object that this one is a part of, as it is, has it in its own list. */
+/* Of archives the first place counts, since their own members' heads look
+ * like others. */
 static bool
-is_listed_above(const struct object *o, const char *place)
+is_repeated(const struct object *o, uint32_t i)
+{
+	for (uint32_t k = 0; k < i; k++)
+		if (o->embedded[k].format == o->embedded[i].format)
+			return o->embedded[i].format != FORMAT_MSEXE;
+	return false;
+}
+
+/* Whether scan_embeddeds() gets to the entry; programs in programs are
+ * open_pe()'s, which takes all. */
+static bool
+is_taken(const struct object *o, uint32_t i)
+{
+	uint64_t work = 0;
+
+	if (o->is_embedded || holds_members(o) || is_repeated(o, i))
+		return false;
+	if (o->format == FORMAT_MSEXE && o->embedded[i].format == FORMAT_MSEXE)
+		return true;
+	for (uint32_t k = 0; k <= i; k++)
+		if (!is_repeated(o, k))
+			work += o->bytes.len - o->embedded[k].at;
+	return work / EMBEDDED_GROWTH <= o->bytes.len;
+}
+
+/* An object that this one is a part of, as it is, takes what begins here. */
+static bool
+is_taken_above(const struct object *o, const char *place)
 {
 	for (const struct object *p = o->parent;
 	     p != NULL && o->bytes.ptr >= p->bytes.ptr &&
 	     o->bytes.ptr < p->bytes.ptr + p->bytes.len;
 	     p = p->parent)
-		for (uint32_t i = 0;
-		     !p->is_embedded && !holds_members(p) && i < p->embeddeds;
-		     i++)
-			if (p->bytes.ptr + p->embedded[i].at == place)
+		for (uint32_t i = 0; i < p->embeddeds; i++)
+			if (p->bytes.ptr + p->embedded[i].at == place &&
+			    is_taken(p, i))
 				return true;
 	return false;
 }
 
-/* Programs within programs are open_pe()'s; of archives the first place
- * counts, since their own members' heads look like others; and a zip at the
- * end has been opened. */
+/* Programs within programs are open_pe()'s; and a zip at the end has been
+ * opened. */
 static bool
 passed_over(const struct object *o, uint32_t i, bool zipped)
 {
 	enum format f = o->embedded[i].format;
 
-	if (is_listed_above(o, o->bytes.ptr + o->embedded[i].at))
-		return true;
-	if (f == FORMAT_MSEXE)
-		return o->format == FORMAT_MSEXE;
-	if (f == FORMAT_ZIPSFX && zipped)
-		return true;
-	for (uint32_t k = 0; k < i; k++)
-		if (o->embedded[k].format == f)
-			return true;
-	return false;
+	return is_taken_above(o, o->bytes.ptr + o->embedded[i].at) ||
+	    (f == FORMAT_MSEXE && o->format == FORMAT_MSEXE) ||
+	    (f == FORMAT_ZIPSFX && zipped) || is_repeated(o, i);
 }
 
 static void
