@@ -439,6 +439,9 @@ html_is_page(struct span text)
 		if (lt == NULL)
 			return false;
 		at = (size_t)(lt - text.ptr) + 1;
+		if (at == text.len ||
+		    memchr("haisot", small(text.ptr[at]), 6) == NULL)
+			continue;
 		for (size_t i = 0; i < COUNT(tags); i++)
 			if (lines_starts(span_from(text, at), tags[i]))
 				return true;

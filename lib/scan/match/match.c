@@ -4,8 +4,9 @@
 #include "scan/match/match_int.h"
 
 #define BLOCK        65536u
-#define TRIED_MIN    64u /* a power of two */
-#define FAILED_MAX   8u  /* anchors of one signature */
+#define TRIED_MIN    64u    /* a power of two */
+#define FAILED_MAX   8u     /* anchors of one signature, */
+#define FAILED_EVERY 65536u /* and one more in so many bytes */
 #define DONE         UINT32_MAX
 #define EMBEDDED_MAX 16u /* places of one format in an object */
 
@@ -187,7 +188,9 @@ try_anchor(struct matcher *m, const struct set_anchor *a, size_t at)
 		return;
 	slot = tried_slot(&m->tried, a->sig);
 	if (!anchor_stands(m, a, at) &&
-	    (slot == NULL || ++slot->failed < FAILED_MAX))
+	    (slot == NULL ||
+		++slot->failed <
+		    FAILED_MAX + m->object->bytes.len / FAILED_EVERY))
 		return;
 	if (slot != NULL)
 		slot->failed = DONE;
