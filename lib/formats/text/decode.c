@@ -49,7 +49,7 @@ decode_escapes(struct span s, char mark, struct buf *out)
 	for (size_t i = 0; i < s.len; i++) {
 		int c = escape_at(s, i, mark);
 
-		buf_char(out, c < 0 ? s.ptr[i] : (char)c);
+		buf_char(out, (char)(c < 0 ? s.ptr[i] : c));
 		i += c < 0 ? 0 : 2;
 	}
 }
@@ -86,7 +86,7 @@ decode_quoted(struct span text, struct peel *out)
 		int c = escape_at(text, i, '=');
 
 		if (n == 0) {
-			put(&p, c < 0 ? text.ptr[i] : (char)c);
+			put(&p, (char)(c < 0 ? text.ptr[i] : c));
 			n = c < 0 ? 1 : 3;
 		}
 		i += n;

@@ -29,6 +29,15 @@ small(char c)
 	return (char)(c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c);
 }
 
+/* Single quotes become double ones. */
+static char
+plain_quote(char c)
+{
+	if (c == '\'')
+		return '"';
+	return c;
+}
+
 static bool
 is_blank(char c)
 {
@@ -165,7 +174,11 @@ take_entity(struct page *p, bool link)
 	if (n == 0) {
 		put(p, '&');
 	} else if (code < 256) {
-		put(p, closed ? small((char)code) : (char)code);
+		char c = (char)code;
+
+		if (closed)
+			c = small(c);
+		put(p, c);
 	} else {
 		buf_fmt(&wide, "&#x%04x;", code);
 		for (size_t i = 0; i < wide.len; i++)
@@ -237,9 +250,9 @@ take_value(struct page *p, bool link)
 			p->at--;
 			continue;
 		}
-		put(p, c == '\'' ? '"' : small(c));
+		put(p, plain_quote(small(c)));
 		if (link && !data)
-			put_text(p, c == '\'' ? '"' : c);
+			put_text(p, plain_quote(c));
 	}
 	p->gap = false;
 	if (quoted && p->at < p->in.len && p->in.ptr[p->at] == quote) {
@@ -311,7 +324,7 @@ take_tag(struct page *p)
 			continue;
 		if (c == '/' && p->at < p->in.len && p->in.ptr[p->at] == '>')
 			p->gap = false;
-		put(p, c == '\'' ? '"' : small(c));
+		put(p, plain_quote(small(c)));
 		add(named ? &name : &tag, c);
 		if (named && value_follows(p))
 			take_value(
@@ -362,8 +375,7 @@ take_raw(struct page *p)
 
 	for (size_t i = 0; i < inner.len; i++)
 		if (!is_nothing(inner.ptr[i]) && !is_blank(inner.ptr[i]))
-			put(p,
-			    inner.ptr[i] == '\'' ? '"' : small(inner.ptr[i]));
+			put(p, plain_quote(small(inner.ptr[i])));
 	if (script) {
 		buf_text(out, out->len > 0 ? "\n<script>" : "<script>");
 		script_normalise(inner, out);

@@ -144,7 +144,7 @@ hex_value(struct span s, size_t at, size_t digits)
 	int v = 0;
 
 	for (size_t i = at; i < at + digits; i++) {
-		char c = i < s.len ? small(s.ptr[i]) : 'x';
+		char c = (char)(i < s.len ? small(s.ptr[i]) : 'x');
 
 		if (!is_digit(c) && (c < 'a' || c > 'f'))
 			return -1;
@@ -157,7 +157,7 @@ hex_value(struct span s, size_t at, size_t digits)
 static void
 take_escape(struct script *s)
 {
-	char c = s->at < s->in.len ? s->in.ptr[s->at++] : '\\';
+	char c = (char)(s->at < s->in.len ? s->in.ptr[s->at++] : '\\');
 	size_t digits = c == 'x' ? 2 : c == 'u' ? 4 : 0;
 	int v = digits == 0 ? -1 : hex_value(s->in, s->at, digits);
 
@@ -169,8 +169,9 @@ take_escape(struct script *s)
 	}
 	if (c == '\\' || is_blank(c))
 		buf_char(&s->string, '\\');
-	buf_char(&s->string,
-	    c == 'n' || c == 't' || c == 'r' || is_blank(c) ? ' ' : small(c));
+	if (c == 'n' || c == 't' || c == 'r' || is_blank(c))
+		c = ' ';
+	buf_char(&s->string, small(c));
 }
 
 static void
@@ -186,7 +187,8 @@ take_string(struct script *s, char quote)
 		if (c == '\\')
 			take_escape(s);
 		else if (c != '\0' && c != '\r')
-			buf_char(&s->string, c == '\n' ? ' ' : small(c));
+			buf_char(
+			    &s->string, (char)(c == '\n' ? ' ' : small(c)));
 	}
 	s->at += s->at < s->in.len;
 	s->has_string = s->operand = true;

@@ -6,8 +6,7 @@
 
 /* Members whose names say other than what they are. */
 
-#define BLANKS        10u /* push an ending out of sight */
-#define RIGHT_TO_LEFT SPAN("\xe2\x80\xae")
+#define BLANKS 10u /* push an ending out of sight */
 
 static const char *const harmless[] = { "doc", "docx", "xls", "xlsx", "ppt",
 	"pptx", "odt", "ods", "pdf", "rtf", "txt", "csv", "jpg", "jpeg", "png",
@@ -61,7 +60,9 @@ has_blanks(struct span name)
 static bool
 hides_ending(struct span name)
 {
-	const struct span mark = RIGHT_TO_LEFT;
+	/* U+202E, after which text runs from right to left */
+	static const char override[] = { '\xe2', '\x80', '\xae' };
+	const struct span mark = { override, sizeof(override) };
 	struct span rest, last = ending(name, &rest), before;
 
 	if (!is_one_of(last, harmful, COUNT(harmful)))
@@ -73,15 +74,15 @@ hides_ending(struct span name)
 }
 
 void
-disguise_look(struct scanner *s, const struct object *o, struct span name)
+disguise_look(struct scanner *s, const struct object *member, struct span name)
 {
 	struct span rest;
 
 	if ((s->limits.heuristics & SCAN_H_DISGUISED) == 0 || name.len == 0)
 		return;
 	if (hides_ending(name))
-		scanner_suspect(s, o, "Disguised.Ending");
-	else if (programs[o->format] &&
+		scanner_suspect(s, member, "Disguised.Ending");
+	else if (programs[member->format] &&
 	    is_one_of(ending(name, &rest), harmless, COUNT(harmless)))
-		scanner_suspect(s, o, "Disguised.Program");
+		scanner_suspect(s, member, "Disguised.Program");
 }
