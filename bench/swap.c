@@ -27,21 +27,21 @@ die(const struct errinfo *ei)
 static long
 private_memory(void)
 {
-	char path[64], line[128], word[64];
-	long pid, kb, sum = 0;
+	char path[64], line[128], pid[16];
+	long sum = 0;
 	FILE *children, *f;
 
 	(void)snprintf(
 	    path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
 	children = fopen(path, "re");
-	while (children != NULL && fscanf(children, "%ld", &pid) == 1) {
+	while (children != NULL && fscanf(children, "%15s", pid) == 1) {
 		(void)snprintf(
-		    path, sizeof(path), "/proc/%ld/smaps_rollup", pid);
+		    path, sizeof(path), "/proc/%s/smaps_rollup", pid);
 		f = fopen(path, "re");
 		while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-			if (sscanf(line, "%63s %ld", word, &kb) == 2 &&
-			    strncmp(word, "Private_", 8) == 0)
-				sum += kb;
+			if (strncmp(line, "Private_", 8) == 0)
+				sum +=
+				    strtol(line + strcspn(line, " "), NULL, 10);
 		if (f != NULL)
 			(void)fclose(f);
 	}

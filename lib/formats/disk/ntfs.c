@@ -291,7 +291,7 @@ give_stream(struct ntfs *n, const struct attr *a)
 }
 
 static bool
-give_record(struct ntfs *n, uint64_t k, char raw[RECORD_MAX])
+give_record(struct ntfs *n, uint64_t k, const char raw[RECORD_MAX])
 {
 	struct span s = { raw, n->record };
 	uint64_t at = first_attr(s), base;
