@@ -67,7 +67,7 @@ scan(struct scan_pool *p, const char *file, const char *next, int64_t *took)
 				die(&ei);
 			*took = clock_mono_ns(&clock_system) - from;
 		}
-		if (scan_pool_add(p, open(file, O_RDONLY | O_CLOEXEC),
+		if (scan_pool_add(p, open(file, O_RDONLY | O_CLOEXEC), file,
 			SCAN_NEED_ALL, NULL, &ei) != OK)
 			die(&ei);
 		if (scan_pool_next(p, -1, &tag, &v, &ei) != OK)

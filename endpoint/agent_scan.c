@@ -101,6 +101,7 @@ struct run {
 	struct agent *a;
 	const struct scan_order *order;
 	struct scan_pool *pool;
+	struct scan_limits limits;
 	struct scan_cache *cache; /* or NULL */
 	int64_t started_ms;
 	int64_t files, infected, unscannable, unreadable;
@@ -150,13 +151,15 @@ finding_id(const struct agent *a, const struct file *f, const struct stat *st,
 	return id;
 }
 
+/* What is but suspicious stays where it is, whatever the policy. */
 static bool
-quarantines(const struct agent *a)
+quarantines(const struct agent *a, const struct scan_verdict *v)
 {
 	const char *action = json_string_value(json_object_get(
 	    json_object_get(a->state.tree, "policy"), "action"));
 
-	return action == NULL || strcmp(action, "report") != 0;
+	return v->outcome == SCAN_INFECTED &&
+	    (action == NULL || strcmp(action, "report") != 0);
 }
 
 static json_t *
@@ -179,8 +182,8 @@ finding_json(const struct agent *a, struct uuid id, const struct file *f,
 		(void)json_object_del(o, "sha256");
 	json_put_int(o, "size", (int64_t)v->size);
 	json_put_int(o, "set_version", (int64_t)v->set_version);
-	json_put_text(
-	    o, "action", quarantines(a) ? SPAN("quarantine") : SPAN("report"));
+	json_put_text(o, "action",
+	    quarantines(a, v) ? SPAN("quarantine") : SPAN("report"));
 	return o;
 }
 
@@ -232,7 +235,7 @@ deal_with(struct agent *a, const struct file *f, const struct scan_verdict *v,
 		return err_sys(ei, "%s", f->path);
 	id = finding_id(a, f, &st, v);
 	e = tell_finding(a, id, f, v, ei);
-	if (e != OK || !quarantines(a) || v->outcome != SCAN_INFECTED)
+	if (e != OK || !quarantines(a, v))
 		return e;
 	e = quarantine_take(
 	    a->quarantine, id, f->fd, span_of(f->path), v->name, &why);
@@ -252,7 +255,7 @@ take_verdict(struct run *r, const struct file *f, const struct scan_verdict *v)
 	r->unscannable += v->outcome == SCAN_UNSCANNABLE;
 	if (v->outcome != SCAN_INFECTED && v->outcome != SCAN_SUSPICIOUS)
 		return;
-	r->infected++;
+	r->infected += v->outcome == SCAN_INFECTED;
 	(void)pthread_mutex_lock(&r->a->lock);
 	e = deal_with(r->a, f, v, &ei);
 	if (e != OK)
@@ -315,7 +318,7 @@ on_file(void *arg, const char *path, int fd, const struct stat *st)
 		f->st = *st;
 	}
 	if (r->broken || f == NULL || f->fd < 0 || f->path == NULL ||
-	    scan_pool_add(r->pool, fd, need_of(r, st), f, &ei) != OK) {
+	    scan_pool_add(r->pool, fd, f->path, need_of(r, st), f, &ei) != OK) {
 		file_free(f);
 		(void)close(fd);
 		r->unreadable++;
@@ -449,6 +452,26 @@ finish(struct run *r, bool whole)
 	    LOG_I("ms", now - r->started_ms));
 }
 
+/* The policy's.  Lock held. */
+static struct scan_limits
+limits_of(const struct agent *a)
+{
+	const json_t *list = json_object_get(
+	    json_object_get(a->state.tree, "policy"), "suspicious");
+	struct scan_limits limits = scan_limits_default;
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *kind = json_string_value(json_array_get(list, i));
+		uint32_t bits = 0;
+
+		/* A centre may know more kinds than this agent. */
+		if (kind != NULL &&
+		    scan_heuristics_parse(span_of(kind), &bits, NULL) == OK)
+			limits.heuristics |= bits;
+	}
+	return limits;
+}
+
 /* Without it every file is scanned: slower, not wrong. */
 static void
 open_cache(struct run *r)
@@ -457,7 +480,7 @@ open_cache(struct run *r)
 	struct errinfo ei = { 0 };
 
 	(void)snprintf(path, sizeof(path), "%s/scan-cache", r->a->dir);
-	if (scan_cache_open(path, scan_pool_info(r->pool), &scan_limits_default,
+	if (scan_cache_open(path, scan_pool_info(r->pool), &r->limits,
 		&r->cache, &ei) != OK)
 		log_warn("scan.cache", LOG_S("why", ei.msg));
 }
@@ -472,6 +495,10 @@ run_order(
 		.started_ms = clock_utc_ms(&clock_system) };
 	struct stat st;
 
+	(void)pthread_mutex_lock(&a->lock);
+	r.limits = limits_of(a);
+	(void)pthread_mutex_unlock(&a->lock);
+	scan_pool_limit(pool, &r.limits);
 	if (stat(a->dir, &st) == 0) {
 		r.own_dev = st.st_dev;
 		r.own_ino = st.st_ino;

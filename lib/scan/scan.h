@@ -174,9 +174,10 @@ struct scanner; /* one thread at a time; borrows the set */
 enum err scanner_new(struct scan_set *set, const struct scan_limits *limits,
     struct scanner **out, struct errinfo *ei) MUST_USE;
 void scanner_free(struct scanner *s);
-/* What cannot be scanned is a verdict, not an error. */
-void scanner_file(
-    struct scanner *s, int fd, bool want_sha256, struct scan_verdict *out);
+/* What cannot be scanned is a verdict, not an error.  `name` is the file's, for
+ * SCAN_H_DISGUISED; "" if nothing is to be made of it. */
+void scanner_file(struct scanner *s, int fd, struct span name, bool want_sha256,
+    struct scan_verdict *out);
 void scanner_bytes(struct scanner *s, struct span bytes, bool want_sha256,
     struct scan_verdict *out);
 
@@ -208,10 +209,10 @@ size_t scan_pool_busy(const struct scan_pool *p); /* files under way */
  * before something was added, with that alone. */
 enum scan_need { SCAN_NEED_ALL, SCAN_NEED_ADDED, SCAN_NEED_NOTHING };
 /* Hands over an open file (closed by the pool); `tag` comes back with its
- * verdict.  ERR_BUSY when no worker is free: then the file stays the
- * caller's. */
-enum err scan_pool_add(struct scan_pool *p, int fd, enum scan_need need,
-    void *tag, struct errinfo *ei) MUST_USE;
+ * verdict, and until then `path` is borrowed.  ERR_BUSY when no worker is
+ * free: then the file stays the caller's. */
+enum err scan_pool_add(struct scan_pool *p, int fd, const char *path,
+    enum scan_need need, void *tag, struct errinfo *ei) MUST_USE;
 /* Waits for one verdict.  A worker that died, or ran past its time, gives
  * SCAN_UNSCANNABLE and is replaced; ERR_BUSY after timeout_ms or when none
  * is under way; another error when no worker can be started any more. */
@@ -221,6 +222,8 @@ enum err scan_pool_next(struct scan_pool *p, int timeout_ms, void **tag,
  * old one.  On failure the old one stays. */
 enum err scan_pool_reload(
     struct scan_pool *p, const char *set_path, struct errinfo *ei) MUST_USE;
+/* New files are scanned within other limits. */
+void scan_pool_limit(struct scan_pool *p, const struct scan_limits *limits);
 
 /* ---- for programs: files that need no second look ------------------------- */
 

@@ -222,6 +222,33 @@ check_paths(
 	return e;
 }
 
+/* What agents report as suspicious, if anything. */
+static enum err
+check_suspicious(const json_t *o, struct errinfo *ei)
+{
+	static const char *const kinds[] = { "macro", "encrypted", "active",
+		"disguised" };
+	const json_t *list = NULL;
+	enum err e = json_object_get(o, "suspicious") == NULL
+	    ? OK
+	    : json_get_array(o, "suspicious", COUNT(kinds), &list, ei);
+
+	for (size_t i = 0; e == OK && i < json_array_size(list); i++) {
+		const char *kind = json_string_value(json_array_get(list, i));
+		size_t k = 0;
+
+		while (k < COUNT(kinds) && kind != NULL &&
+		    strcmp(kind, kinds[k]) != 0)
+			k++;
+		if (kind == NULL || k == COUNT(kinds))
+			e = err_field(ei, ERR_SYNTAX, "suspicious",
+			    "field suspicious: item %zu must be macro, "
+			    "encrypted, active or disguised",
+			    i + 1);
+	}
+	return e;
+}
+
 enum err
 protection_policy_set(const struct centre *c, struct span json,
     const struct org_actor *who, struct errinfo *ei)
@@ -239,6 +266,8 @@ protection_policy_set(const struct centre *c, struct span json,
 		e = check_paths(policy, "paths", false, ei);
 	if (e == OK)
 		e = check_paths(policy, "exclude", true, ei);
+	if (e == OK)
+		e = check_suspicious(policy, ei);
 	if (e == OK)
 		e = json_get_text(policy, "action", 16, &action, ei);
 	if (e == OK && !span_is(action, "quarantine") &&

@@ -276,6 +276,7 @@ state_text(const char *state)
 	} texts[] = {
 		{ "found", N_("Found, not yet dealt with") },
 		{ "failed", N_("Could not be quarantined") },
+		{ "suspicious", N_("Suspicious, left where it is") },
 		{ "quarantined", N_("In quarantine") },
 		{ "restored", N_("Restored") },
 		{ "deleted", N_("Deleted") },

@@ -204,7 +204,8 @@ const struct figure protection_figures[] = {
 	       "while it was offline counts when it is heard of again."),
 	    BASIS_REPORTS_DAILY,
 	    "SELECT agency_id, count(*) FROM detections WHERE ?1 > 0"
-	    " AND received_ms >= ?2 AND received_ms < ?3"
+	    " AND outcome = 'infected' AND received_ms >= ?2 AND received_ms < "
+	    "?3"
 	    " GROUP BY agency_id" },
 	{ "protection.detections.open", N_("times"), N_("Not dealt with"),
 	    N_("Detections whose file was neither quarantined nor deleted."),

@@ -242,6 +242,7 @@ detections_page(const struct http_req *rq, struct http_res *rs)
 		{ "", N_("All") },
 		{ "found", N_("Found, not yet dealt with") },
 		{ "failed", N_("Could not be quarantined") },
+		{ "suspicious", N_("Suspicious, left where it is") },
 		{ "quarantined", N_("In quarantine") },
 		{ "restored", N_("Restored") },
 		{ "deleted", N_("Deleted") },

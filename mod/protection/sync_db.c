@@ -445,7 +445,8 @@ store_detection(struct sql *q, const struct centre *c, const struct sync *s,
 	    " at_ms, received_ms, path, inner_path, name, source, outcome,"
 	    " sha256, size, set_version, state, state_ms, reason)"
 	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
-	    " 'found', ?5, '') ON CONFLICT (agency_id, detection_id)"
+	    " CASE ?10 WHEN 'suspicious' THEN 'suspicious' ELSE 'found' END,"
+	    " ?5, '') ON CONFLICT (agency_id, detection_id)"
 	    " DO NOTHING",
 	    SQL_UUID(s->agent->agency), SQL_UUID(d.id), SQL_UUID(s->agent->id),
 	    SQL_INT(centre_time(c, s, d.at_ms)),

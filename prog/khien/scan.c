@@ -311,7 +311,8 @@ on_file(void *arg, const char *path, int fd, const struct stat *st)
 		put_error(r, path, "out of memory");
 		return true;
 	}
-	if (scan_pool_add(r->pool, fd, need_of(r, st), job, &ei) != OK) {
+	if (scan_pool_add(r->pool, fd, job->path, need_of(r, st), job, &ei) !=
+	    OK) {
 		job_free(job);
 		(void)failed(r->k, ei.msg);
 		r->given_up = true;

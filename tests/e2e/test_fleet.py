@@ -131,6 +131,19 @@ class Fleet:
         until(lambda: agent.status()["records_waiting"] == 0)
         self.assertEqual(len(self.found(agent)), 40)
 
+    def test_what_is_but_suspicious_is_told_and_left(self):
+        agent = self.agent()
+        program = agent.home / "anh.jpg"
+        program.write_bytes(pathlib.Path("/bin/true").read_bytes())
+
+        def told():  # once it has the policy
+            agent.scan()
+            return self.found(agent)
+        row, = until(told, what="the report")
+        self.assertEqual((row["name"], row["state"]),
+                         ("Heuristics.Disguised.Program", "suspicious"))
+        self.assertTrue(program.exists())
+
     def every_detection(self, agent):
         rows, page = [], 1
         while page:

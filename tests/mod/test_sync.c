@@ -412,6 +412,12 @@ a_policy_that_would_exempt_the_computer_is_refused(void **state)
 		{ "{\"scan_hours\":1,\"paths\":[],\"exclude\":[],"
 		  "\"action\":\"ignore\"}",
 		    "action" },
+		{ "{\"scan_hours\":1,\"paths\":[],\"exclude\":[],"
+		  "\"action\":\"report\",\"suspicious\":\"macro\"}",
+		    "suspicious" },
+		{ "{\"scan_hours\":1,\"paths\":[],\"exclude\":[],"
+		  "\"action\":\"report\",\"suspicious\":[\"macros\"]}",
+		    "suspicious" },
 	};
 	struct test_centre t;
 

@@ -327,7 +327,9 @@ def what_is_suspicious_is_told_when_asked_for(khien):
     khien.write("n/doc.rtf", b"{\\rtf{\\object{\\*\\objdata 0102}}}")
     subprocess.run(["zip", "-qj", "-P", "x", "secret.zip", "m/fine.pdf"],
                    cwd=khien.folder, check=True)
-    paths = ("bill.pdf.exe.zip", "picture.jpg.zip", "fine.pdf.zip",
+    khien.write("k/picture.jpg",
+                (khien.folder / khien.program).read_bytes()[:4000])
+    paths = ("k", "bill.pdf.exe.zip", "picture.jpg.zip", "fine.pdf.zip",
              "secret.zip", "n/doc.rtf")
     same([line for line in khien("scan", *paths)[1].splitlines()
           if not line.startswith("secret")], [])
@@ -335,6 +337,7 @@ def what_is_suspicious_is_told_when_asked_for(khien):
     same(code, 1)
     same(sorted(out.splitlines()),
          ["bill.pdf.exe.zip: Heuristics.Disguised.Ending FOUND",
+          "k/picture.jpg: Heuristics.Disguised.Program FOUND",
           "n/doc.rtf: Heuristics.Rtf.Object FOUND",
           "picture.jpg.zip: Heuristics.Disguised.Program FOUND",
           "secret.zip: Heuristics.Encrypted.Archive FOUND"])

@@ -138,7 +138,7 @@ add(struct scan_pool *p, struct span bytes, void *tag)
 	struct errinfo ei = { 0 };
 
 	assert_ok(
-	    scan_pool_add(p, memory_file(bytes), SCAN_NEED_ALL, tag, &ei));
+	    scan_pool_add(p, memory_file(bytes), "", SCAN_NEED_ALL, tag, &ei));
 }
 
 static struct scan_verdict
@@ -236,7 +236,8 @@ a_full_pool_is_busy(void **state)
 		files++;
 	}
 	assert_in_range(files, 2, 100);
-	assert_err(scan_pool_add(p, fd, SCAN_NEED_ALL, NULL, &ei), ERR_BUSY);
+	assert_err(
+	    scan_pool_add(p, fd, "", SCAN_NEED_ALL, NULL, &ei), ERR_BUSY);
 	/* it is still ours */
 	assert_int_equal(close(fd), 0);
 	assert_int_equal(kill(worker_of_pool(), SIGCONT), 0);
@@ -378,7 +379,7 @@ a_file_cut_while_it_is_scanned_costs_itself(void **state)
 	    OK);
 	p = open_pool(in_dir("set"), 1, 60);
 	assert_int_equal(ftruncate(fd, SIZE), 0);
-	assert_ok(scan_pool_add(p, dup(fd), SCAN_NEED_ALL, NULL, &ei));
+	assert_ok(scan_pool_add(p, dup(fd), "", SCAN_NEED_ALL, NULL, &ei));
 	while (!has_mapped(worker_of_pool(), "/memfd:test"))
 		(void)nanosleep(&ms, NULL);
 	assert_int_equal(ftruncate(fd, 0), 0);
@@ -399,8 +400,8 @@ what_is_no_file_is_unreadable(void **state)
 	struct scan_verdict v;
 
 	(void)state;
-	assert_ok(scan_pool_add(
-	    p, open("/", O_RDONLY | O_DIRECTORY), SCAN_NEED_ALL, NULL, &ei));
+	assert_ok(scan_pool_add(p, open("/", O_RDONLY | O_DIRECTORY), "/",
+	    SCAN_NEED_ALL, NULL, &ei));
 	v = next(p);
 	assert_int_equal(v.outcome, SCAN_UNSCANNABLE);
 	assert_int_equal(v.reason, SCAN_R_UNREADABLE);

@@ -47,7 +47,8 @@ def centre_of_agents(store=""):
         "agents.sync_seconds": 1, "protection.silent_seconds": 5})
     file = centre.share() / "data/policy.json"
     file.write_text(json.dumps(
-        {**json.loads(file.read_text()), "paths": ["/nonexistent"]}))
+        {**json.loads(file.read_text()), "paths": ["/nonexistent"],
+         "suspicious": ["disguised"]}))
     return centre
 
 

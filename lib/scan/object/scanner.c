@@ -192,13 +192,15 @@ begin(struct scanner *s, uint64_t size, struct scan_verdict *v)
 
 /* `whole`: the bytes are all of the file. */
 static void
-scan_root(struct scanner *s, struct span bytes, bool whole, bool want_sha256)
+scan_root(struct scanner *s, struct span bytes, bool whole, struct span name,
+    bool want_sha256)
 {
 	struct object root = { .bytes = bytes };
 
 	if (!whole)
 		scanner_note(s, &root, SCAN_R_SIZE);
 	scanner_object(s, &root);
+	disguise_look(s, &root, name);
 	if (!whole ||
 	    (!want_sha256 && s->v->outcome != SCAN_INFECTED &&
 		s->v->outcome != SCAN_SUSPICIOUS) ||
@@ -213,7 +215,7 @@ scanner_bytes(struct scanner *s, struct span bytes, bool want_sha256,
     struct scan_verdict *out)
 {
 	begin(s, bytes.len, out);
-	scan_root(s, bytes, true, want_sha256);
+	scan_root(s, bytes, true, SPAN(""), want_sha256);
 }
 
 static void
@@ -225,7 +227,8 @@ unreadable(struct scanner *s, enum scan_reason reason)
 }
 
 static void
-scan_mapped(struct scanner *s, int fd, uint64_t size, bool want_sha256)
+scan_mapped(struct scanner *s, int fd, uint64_t size, struct span name,
+    bool want_sha256)
 {
 	uint64_t len = size < s->limits.size ? size : s->limits.size;
 	void *p = mmap(NULL, (size_t)len, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -237,12 +240,14 @@ scan_mapped(struct scanner *s, int fd, uint64_t size, bool want_sha256)
 	}
 	s->v->size = size;
 	s->packed = size;
-	scan_root(s, (struct span){ p, (size_t)len }, len == size, want_sha256);
+	scan_root(
+	    s, (struct span){ p, (size_t)len }, len == size, name, want_sha256);
 	(void)munmap(p, (size_t)len);
 }
 
 static void
-scan_small(struct scanner *s, int fd, size_t size, bool want_sha256)
+scan_small(
+    struct scanner *s, int fd, size_t size, struct span name, bool want_sha256)
 {
 	struct stat st;
 	size_t len = 0;
@@ -261,18 +266,18 @@ scan_small(struct scanner *s, int fd, size_t size, bool want_sha256)
 	/* It has grown meanwhile. */
 	if (len == SMALL_MAX && fstat(fd, &st) == 0 &&
 	    st.st_size >= (off_t)SMALL_MAX) {
-		scan_mapped(s, fd, (uint64_t)st.st_size, want_sha256);
+		scan_mapped(s, fd, (uint64_t)st.st_size, name, want_sha256);
 		return;
 	}
 	s->v->size = len;
 	s->packed = len;
-	scan_root(
-	    s, (struct span){ (const char *)s->small, len }, true, want_sha256);
+	scan_root(s, (struct span){ (const char *)s->small, len }, true, name,
+	    want_sha256);
 }
 
 void
-scanner_file(
-    struct scanner *s, int fd, bool want_sha256, struct scan_verdict *out)
+scanner_file(struct scanner *s, int fd, struct span name, bool want_sha256,
+    struct scan_verdict *out)
 {
 	struct stat st = { 0 };
 	bool readable = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
@@ -281,7 +286,7 @@ scanner_file(
 	if (!readable)
 		unreadable(s, SCAN_R_UNREADABLE);
 	else if (st.st_size < (off_t)SMALL_MAX)
-		scan_small(s, fd, (size_t)st.st_size, want_sha256);
+		scan_small(s, fd, (size_t)st.st_size, name, want_sha256);
 	else
-		scan_mapped(s, fd, (uint64_t)st.st_size, want_sha256);
+		scan_mapped(s, fd, (uint64_t)st.st_size, name, want_sha256);
 }

@@ -22,6 +22,7 @@
 
 struct job {
 	int fd; /* kept until the verdict: another worker may need it */
+	const char *path;
 	enum scan_need need;
 	void *tag;
 	uint64_t size;
@@ -337,8 +338,20 @@ free_slot(struct scan_pool *p)
 	return found;
 }
 
+/* What a worker makes of a name depends on that alone. */
+static struct span
+name_of(const struct scan_pool *p, const struct job *job)
+{
+	const char *slash = strrchr(job->path, '/');
+
+	if ((p->opt.limits.heuristics & SCAN_H_DISGUISED) == 0)
+		return SPAN("");
+	return span_of(slash == NULL ? job->path : slash + 1);
+}
+
 static enum err
-send_job(const struct slot *s, const struct job *job, struct errinfo *ei)
+send_job(const struct scan_pool *p, const struct slot *s, const struct job *job,
+    struct errinfo *ei)
 {
 	static const uint16_t types[] = {
 		[SCAN_NEED_ALL] = SCAN_FILE, [SCAN_NEED_ADDED] = SCAN_FILE_ADDED
@@ -349,7 +362,7 @@ send_job(const struct slot *s, const struct job *job, struct errinfo *ei)
 	if (job->size >= QUEUE_BYTES && s->sent > 0)
 		e = channel_send(ch, SCAN_FLUSH, SPAN(""), -1, ei);
 	return e == OK
-	    ? channel_send(ch, types[job->need], SPAN(""), job->fd, ei)
+	    ? channel_send(ch, types[job->need], name_of(p, job), job->fd, ei)
 	    : e;
 }
 
@@ -374,7 +387,7 @@ send_jobs(struct scan_pool *p, struct slot *s, struct errinfo *ei)
 			e = prepare(p, s, ei);
 		if (e != OK)
 			return e;
-		e = send_job(s, &s->queue[(s->first + s->sent) % QUEUE], ei);
+		e = send_job(p, s, &s->queue[(s->first + s->sent) % QUEUE], ei);
 		if (e == OK) {
 			if (s->sent++ == 0)
 				set_deadline(p, s);
@@ -389,8 +402,8 @@ send_jobs(struct scan_pool *p, struct slot *s, struct errinfo *ei)
 }
 
 enum err
-scan_pool_add(struct scan_pool *p, int fd, enum scan_need need, void *tag,
-    struct errinfo *ei)
+scan_pool_add(struct scan_pool *p, int fd, const char *path,
+    enum scan_need need, void *tag, struct errinfo *ei)
 {
 	struct slot *s = free_slot(p);
 	struct stat st;
@@ -400,6 +413,7 @@ scan_pool_add(struct scan_pool *p, int fd, enum scan_need need, void *tag,
 		return err_set(ei, ERR_BUSY, "all scan workers are busy");
 	s->queue[(s->first + s->count++) % QUEUE] = (struct job){
 		.fd = fd,
+		.path = path,
 		.need = need,
 		.tag = tag,
 		.size = fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0,
@@ -633,4 +647,13 @@ scan_pool_reload(struct scan_pool *p, const char *set_path, struct errinfo *ei)
 	p->facts = facts;
 	p->generation++;
 	return OK;
+}
+
+void
+scan_pool_limit(struct scan_pool *p, const struct scan_limits *limits)
+{
+	if (memcmp(&p->opt.limits, limits, sizeof(*limits)) == 0)
+		return;
+	p->opt.limits = *limits;
+	p->generation++; /* a worker takes them with its set */
 }

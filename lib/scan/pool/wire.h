@@ -12,7 +12,7 @@
 enum scan_message {
 	/* To a scanner. */
 	SCAN_SETUP = 1,  /* struct wire_setup, the set's file */
-	SCAN_FILE,       /* the file */
+	SCAN_FILE,       /* its name, or nothing; the file */
 	SCAN_FILE_ADDED, /* the same, for what was added alone */
 	SCAN_FLUSH,      /* say what is known by now */
 	/* From it. */

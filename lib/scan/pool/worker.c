@@ -132,15 +132,15 @@ on_setup(struct scan_work *w, struct channel *ch, const struct message *m)
 /* What is not clean by what was added alone may yet be on the whole set's
  * allow list. */
 static void
-scan_fd(
-    struct scan_work *w, int fd, enum scan_need need, struct scan_verdict *v)
+scan_fd(struct scan_work *w, const struct message *m, struct scan_verdict *v)
 {
-	if (need == SCAN_NEED_ADDED && w->added_scanner != NULL) {
-		scanner_file(w->added_scanner, fd, w->want_sha256, v);
+	if (m->type == SCAN_FILE_ADDED && w->added_scanner != NULL) {
+		scanner_file(
+		    w->added_scanner, m->fd, m->body, w->want_sha256, v);
 		if (v->outcome == SCAN_CLEAN)
 			return;
 	}
-	scanner_file(w->scanner, fd, w->want_sha256, v);
+	scanner_file(w->scanner, m->fd, m->body, w->want_sha256, v);
 }
 
 static enum err
@@ -150,7 +150,7 @@ on_file(struct scan_role *r, struct channel *ch, const struct message *m)
 
 	if (r->work.scanner == NULL || m->fd == -1)
 		return wire_unexpected(m);
-	scan_fd(&r->work, m->fd, m->type == SCAN_FILE_ADDED, &v);
+	scan_fd(&r->work, m, &v);
 	(void)close(m->fd);
 	add_verdict(r, &v);
 	if (r->verdicts.full)
