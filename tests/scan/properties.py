@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """What must not change a verdict: how many workers there are, in which order
-files come and under which names, what the cache remembers, whether all
-signatures are asked for, whether the set grew.  Prints TAP.
+files come and under which names, in which pieces a file is read and where in
+them something stands, what the cache remembers, whether all signatures are
+asked for, whether the set grew.  Prints TAP.
 
 	properties.py --khien PROGRAM [--seed N] [--files N]
 """
@@ -177,6 +178,35 @@ def names_change_nothing(tree):
                        cwd=tree.folder, check=True)
         renamed[name] = tree.plain[os.path.basename(path)]
     same_verdicts(tree.scan("copy"), renamed)
+
+
+EDGES = (4096, 1 << 16, 1 << 18, (1 << 20) - 9, 1 << 20, 3 << 20)
+PIECES = ("gz", "zip", "stored", "tar", "xz", "bz2", "zst", "iso", "pdf")
+
+
+@test
+def where_pieces_end_changes_nothing(tree):
+    """Files are read whole or mapped; what is packed comes in pieces."""
+    folder = tree.folder / "pieces"
+    folder.mkdir()
+    want = {}
+    for i in range(60):
+        needle, edge = tree.rng.choice(NEEDLES), tree.rng.choice(EDGES)
+        at = edge * tree.rng.randint(1, max(1, (3 << 20) // edge)) \
+            - tree.rng.randint(0, len(needle))
+        hit = tree.rng.random() < 0.8
+        data = BINARY + tree.rng.randbytes(at - len(BINARY)) \
+            + (needle if hit else needle[:-1]) + b"\1" \
+            + tree.rng.randbytes(tree.rng.choice((0, 7, 1 << 16)))
+        kind = tree.rng.choice((None, None, *PIECES))
+        name = "%d-%d.%s" % (i, at, kind)
+        (folder / name).write_bytes(WRAPPERS[kind](data) if kind else data)
+        want[name] = (
+            "infected" if hit else "clean",
+            "N%d" % NEEDLES.index(needle) if hit else None)
+    got = tree.scan("pieces")
+    same({n: (r["outcome"], r.get("name") or None) for n, r in got.items()},
+         want)
 
 
 @test
