@@ -137,7 +137,7 @@ run_group(struct store *st, struct member *members, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		members[i].st = st;
 		start_member(&members[i]);
-		pause_ms(5); /* in this order */
+		pause_ms(50); /* in this order, on a busy machine too */
 	}
 	pause_ms(20);
 	(void)sem_post(&g.open);
