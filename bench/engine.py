@@ -2,8 +2,9 @@
 """The engine against clamd with a set of real-world composition: hashes of
 files and sections, bodies, logical signatures with three to six bodies each;
 over text and programs of this computer, documents made here, random bytes,
-and Windows programs if Wine is installed.  Then what the set costs: building,
-adding to it, changing to another, scanning again what did not change.
+and Windows programs if Wine is installed; clamscan and clamdscan --multiscan
+beside it.  Then what the set costs: building, adding to it, changing to
+another, scanning again what did not change.  A table of all stands at the end.
 
 	script/bench engine	KHIEN_BENCH_SCALE=1 for all 8.7 million: minutes
 
@@ -28,7 +29,7 @@ import tempfile
 import time
 import zipfile
 
-from common import begin, ratio
+from common import Table, begin, ratio
 from scan import BUILD, KHIEN, TICK, cpu_of, sample
 
 SCALE = float(os.environ.get("KHIEN_BENCH_SCALE", "0.03"))
@@ -38,6 +39,9 @@ RANDOM_BYTES = 90_000_000
 LINES = {"main.hdb": 82211, "main.hsb": 4045000, "main.mdb": 4159000,
          "main.ndb": 95258, "main.ldb": 308889}
 TARGETS = ((1, 88), (2, 6), (0, 3), (3, 1), (7, 1), (6, 1))
+TABLE = Table("clamd", "multiscan", "clamscan")
+# The least ratio that is aimed at, with a small set and with a large one.
+AIMS = {"documents": (8, 15)}
 SIZES = (512, 1024, 2048, 4096, 8192, 20480, 61440, 131072, 262144)
 
 
@@ -104,7 +108,7 @@ class Clamd:
         conf = folder / "clamd.conf"
         conf.write_text(
             f"LocalSocket {folder}/clamd.sock\nDatabaseDirectory {signatures}\n"
-            f"Foreground yes\nUser root\nMaxThreads 1\nDisableCache yes\n"
+            f"Foreground yes\nUser root\nMaxThreads 2\nDisableCache yes\n"
             f"MaxFileSize 256M\nMaxScanSize 1024M\nLogFile {folder}/log\n")
         self.conf, self.folder = str(conf), folder
         self.process = subprocess.Popen(
@@ -116,13 +120,15 @@ class Clamd:
             time.sleep(0.1)
         self.load = cpu_of(self.process.pid)
 
-    def scan(self, path):
-        before = cpu_of(self.process.pid)
+    def scan(self, path, *options):
+        """(CPU seconds, number found, seconds); one thread if not told."""
+        before, start = cpu_of(self.process.pid), time.monotonic()
         out = subprocess.run(
             ["clamdscan", f"--config-file={self.conf}", "--fdpass",
-             "--infected", "--no-summary", str(path)],
+             "--infected", "--no-summary", *options, str(path)],
             capture_output=True, text=True, errors="replace").stdout
-        return cpu_of(self.process.pid) - before, out.count("FOUND")
+        took = time.monotonic() - start
+        return cpu_of(self.process.pid) - before, out.count("FOUND"), took
 
     def resident(self):
         for row in open(f"/proc/{self.process.pid}/status"):
@@ -153,17 +159,55 @@ def ours(db, path):
     return cpu, out.count("FOUND")
 
 
-def compare(what, db, clamd, path, start):
+class Clamscan:
+    """Loads all signatures each time: that is measured, and left out."""
+
+    def __init__(self, folder, signatures):
+        self.command = ("clamscan", "-r", "--infected", "--no-summary", "-d",
+                        signatures, "--max-filesize=256M",
+                        "--max-scansize=1024M")
+        empty = folder / "empty"
+        empty.mkdir()
+        self.start, _, self.peak, _ = run(*self.command, empty)
+
+    def scan(self, path):
+        cpu, _, _, out = run(*self.command, path)
+        return max(cpu - self.start, 0.01), out.count("FOUND")
+
+
+def compare(what, db, peers, path, start):
+    clamd, clamscan = peers
     mine, theirs = [], []
     for _ in range(ROUNDS):
         mine.append(ours(db, path)), theirs.append(clamd.scan(path))
-    if {n for _, n in mine} != {n for _, n in theirs}:
-        sys.exit(f"{what}: not the same found: {mine} {theirs}")
+    multi, one = clamd.scan(path, "--multiscan"), clamscan.scan(path)
+    if {n for _, n in mine} != {t[1] for t in (*theirs, multi, one)}:
+        sys.exit(f"{what}: not the same found: {mine} {theirs} {multi} {one}")
     us = max(statistics.median(c for c, _ in mine) - start, 0.01)
-    them = statistics.median(c for c, _ in theirs)
+    them = statistics.median(t[0] for t in theirs)
     print(f"{what:12} khien {us:7.2f} CPU s  clamd {them:8.2f} CPU s",
           flush=True)
     ratio(what + " CPU time", "clamd", them / us)
+    TABLE.add(what + ", CPU s", "%dx" % AIMS.get(what, (10, 30))[SCALE >= 1],
+              us, them, multi[0], one[0])
+
+
+SMALL_FILES = 8000
+
+
+def small_files(folder, db, clamd):
+    """Files a second, two threads each."""
+    place = folder / "small"
+    place.mkdir()
+    rng = random.Random(8)
+    for i in range(SMALL_FILES):
+        (place / str(i)).write_text(words(rng, 120))
+    mine = min(run(KHIEN, "scan", "--db", db, "--jobs", 2, place)[1]
+               for _ in range(ROUNDS))
+    theirs = clamd.scan(place, "--multiscan")[2]
+    TABLE.add("small files, two threads, s", "8000/s", mine, theirs, theirs)
+    print(f"small files: khien {SMALL_FILES / mine:.0f} files/s, clamdscan "
+          f"--multiscan {SMALL_FILES / theirs:.0f} files/s", flush=True)
 
 
 WORDS = ("uy ban nhan dan tinh so thong tin truyen thong bao cao ke hoach ngan "
@@ -243,6 +287,7 @@ def rescan(what, db, cache, folder, start, stat):
     seconds = max(min(took) - start, 0.001)  # what starting takes left out
     print(f"{what}: {count / seconds:.0f} files/s")
     ratio(what, "a stat walk", stat / seconds)
+    return count / seconds
 
 
 def updates(db, folder, tree, start):
@@ -251,7 +296,8 @@ def updates(db, folder, tree, start):
     cache, stat = folder / "cache", walk(tree)
     time.sleep(2.5)  # files that changed just now are not remembered
     run(KHIEN, "scan", "--db", db, "--cache", cache, tree)
-    rescan("second scan of an unchanged tree", db, cache, tree, start, stat)
+    TABLE.add("unchanged files, files/s", "100000", "%.0f" % rescan(
+        "second scan of an unchanged tree", db, cache, tree, start, stat))
     for name, kinds in (("hashes", (("hsb", 3000),)),
                         ("hashes and bodies", (("hsb", 2700), ("ldb", 300)))):
         more = folder / name
@@ -263,6 +309,7 @@ def updates(db, folder, tree, start):
         cpu, _, _, _ = run(KHIEN, "db", "build", "--base", db, "-o", new,
                            more)
         print(f"3000 new {name}: {cpu:.2f} CPU s to add")
+        TABLE.add(f"3000 new {name}, CPU s", "3 s", "%.2f" % cpu)
         rescan(f"scan after 3000 new {name}", new, cache, tree, start, stat)
     os.environ["KHIEN_WORKER"] = str(BUILD / "prog/khien-worker")
     plain, worst, took, before, after = run(
@@ -271,6 +318,8 @@ def updates(db, folder, tree, start):
     print(f"change of sets: {took} ms, longest wait for a verdict {worst} ms "
           f"(without one {plain} ms), worker's own memory {before} kB before, "
           f"{after} kB after five")
+    TABLE.add("change of sets, longest wait, ms", "10 ms", worst)
+    TABLE.add("worker's own memory, MB", "30 MB", int(after) / 1e3)
 
 
 def main():
@@ -294,6 +343,10 @@ def main():
         print("first verdict after "
               f"{statistics.median(f[1] for f in first) * 1000:.0f} ms")
         clamd = Clamd(folder, signatures)
+        peers = clamd, Clamscan(folder, signatures)
+        TABLE.add("start, CPU s", "50 ms", max(start, 1 / TICK), clamd.load,
+                  clamd.load, peers[1].start)
+        TABLE.add("db build, CPU s", "15 s", cpu, clamd.load)
         try:
             ratio("start to first verdict, CPU time", "clamd",
                   clamd.load / max(start, 1 / TICK))
@@ -303,19 +356,24 @@ def main():
                 place = folder / source.replace("/", "-")
                 print("%s: %d files, %d bytes"
                       % (source, *sample(source, place)))
-                compare(source, db, clamd, place, start)
+                compare(source, db, peers, place, start)
             documents(folder / "documents")
-            compare("documents", db, clamd, folder / "documents", start)
+            compare("documents", db, peers, folder / "documents", start)
             if programs(folder / "programs"):
-                compare("programs", db, clamd, folder / "programs", start)
-            compare("random bytes", db, clamd, folder / "random", start)
+                compare("programs", db, peers, folder / "programs", start)
+            compare("random bytes", db, peers, folder / "random", start)
+            small_files(folder, db, clamd)
             most = max(f[2] for f in first)
             ratio("memory (peak of one worker, the set included)", "clamd",
                   clamd.resident() / most)
+            TABLE.add("peak memory of a worker, MB", "150 MB", most / 1e6,
+                      clamd.resident() / 1e6, clamd.resident() / 1e6,
+                      peers[1].peak / 1e6)
         finally:
             clamd.close()
         updates(db, folder, folder / "-usr-share",
                 statistics.median(f[1] for f in first))
+        TABLE.show()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 
-from common import begin, ratio
+from common import Table, begin, ratio
 from scan import KHIEN, ROOT
 
 sys.path.insert(0, str(ROOT / "tests"))
@@ -93,6 +93,9 @@ def main():
               f"{len(found(them[0][1], files))} files match")
         ratio("YARA rules over small files, CPU time", "yara",
               theirs / max(mine, 0.001))
+        table = Table("yara")
+        table.add("YARA rules, small files, CPU s", "3x", mine, theirs)
+        table.show()
 
 
 if __name__ == "__main__":
