@@ -283,6 +283,8 @@ enum scan_label {
 	SCAN_L_SECTION,
 	SCAN_L_IMPORT,
 	SCAN_L_BODY,    /* a signature with bodies: its name alone */
+	SCAN_L_TRUSTED, /* a certificate */
+	SCAN_L_BLOCKED, /* a certificate */
 	SCAN_L_ADDED,   /* only in the second set */
 	SCAN_L_REMOVED, /* only in the first */
 	SCAN_L_TARGET,

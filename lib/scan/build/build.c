@@ -251,7 +251,7 @@ builder_new(scan_problem_fn *problem, void *arg, struct scan_builder **out,
 	b->texts = b->records = buf_make(BUILD_BYTES);
 	b->carry = buf_make(RULES_TEXT_MAX);
 	b->anchors = b->always = b->ignored = b->rules = b->members =
-	    b->groups = b->types = buf_make(BUILD_ROWS);
+	    b->groups = b->certs = b->types = buf_make(BUILD_ROWS);
 	for (size_t i = 0; i < HASH_USES * HASH_KINDS; i++)
 		b->hash[i / HASH_KINDS][i % HASH_KINDS] = buf_make(BUILD_ROWS);
 	b->draft = draft_new();
@@ -348,6 +348,7 @@ scan_builder_free(struct scan_builder *b)
 	buf_free(&b->always);
 	buf_free(&b->members);
 	buf_free(&b->groups);
+	buf_free(&b->certs);
 	buf_free(&b->types);
 	buf_free(&b->ignored);
 	buf_free(&b->rules);
@@ -364,7 +365,7 @@ tables_check(const struct scan_builder *b, struct errinfo *ei)
 {
 	bool full = b->texts.full || b->records.full || b->anchors.full ||
 	    b->always.full || b->ignored.full || b->rules.full ||
-	    b->members.full || b->groups.full || b->types.full;
+	    b->members.full || b->groups.full || b->certs.full || b->types.full;
 
 	for (size_t i = 0; i < HASH_USES * HASH_KINDS; i++)
 		full = full || b->hash[i / HASH_KINDS][i % HASH_KINDS].full;
@@ -442,6 +443,7 @@ static const struct signature_format formats[] = {
 	{ ".ign", add_ignored, SCAN_TURN_FIRST },
 	{ ".ign2", add_ignored, SCAN_TURN_FIRST },
 	{ ".cdb", add_member, SCAN_TURN_LATER },
+	{ ".crb", add_certificate, SCAN_TURN_LATER },
 	{ ".ftm", add_type, SCAN_TURN_LATER },
 	{ ".md5sums", add_manifest, SCAN_TURN_LATER },
 	{ ".sha1sums", add_manifest, SCAN_TURN_LATER },

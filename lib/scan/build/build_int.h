@@ -57,6 +57,7 @@ struct scan_builder {
 	struct buf always;  /* struct always_row */
 	struct buf members; /* struct set_member */
 	struct buf groups;  /* struct set_group */
+	struct buf certs;   /* struct set_cert */
 	struct buf types;   /* struct set_type */
 	struct buf ignored; /* struct ignored_name */
 	struct buf rules;   /* struct rule_file */
@@ -115,14 +116,14 @@ struct signature_format {
 	line_fn *fn; /* NULL: to be had whole: YARA rules, a container */
 	enum scan_turn turn;
 };
-/* ---- hash.c, ndb.c, ldb.c, ftm.c, member.c ----- */
+/* ---- hash.c, ndb.c, ldb.c, ftm.c, member.c, cert.c ----- */
 
 /* What is looked for within other things: .ftm lines of type 1. */
 enum err build_formats(struct scan_builder *b, struct errinfo *ei) MUST_USE;
 
 line_fn add_hit, add_allowed, add_section, add_import, add_indicator,
     add_manifest, add_body, add_old_body, add_logical, add_ignored, add_type,
-    add_member;
+    add_member, add_certificate;
 
 /* ---- sig.c: from text to record --------------------------------------- */
 
@@ -138,6 +139,9 @@ void draft_format(struct sig_draft *d, enum format f);
 void draft_member(struct sig_draft *d, enum format container);
 /* It belongs to a macro group. */
 void draft_group(struct sig_draft *d, uint32_t group);
+/* It is a certificate of this subject; else one of enemies. */
+void draft_certificate(
+    struct sig_draft *d, const unsigned char subject[CERT_NAME], bool trusted);
 struct buf *draft_conditions(struct sig_draft *d);
 /* A body signature's place and text, with modifiers as VARIANT_* and
  * DRAFT_*. */

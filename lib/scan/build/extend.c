@@ -133,7 +133,8 @@ find_gone(struct extend *x)
 		    (sig.flags & SIG_IS_FORMAT) == 0 &&
 		    is_left_out(x, &sig.name)) {
 			buf_add(&x->gone, &at, sizeof(at));
-			x->to->bodies--;
+			--*((sig.flags & SIG_IS_TRUSTED) != 0 ? &x->to->allowed
+							      : &x->to->bodies);
 		}
 		at = set_next_record(x->base, at);
 	}
@@ -588,6 +589,8 @@ extend_data(struct extend *x)
 	    x, from->members, &b->members, sizeof(struct set_member));
 	to->groups =
 	    extend_list(x, from->groups, &b->groups, sizeof(struct set_group));
+	to->certs =
+	    extend_list(x, from->certs, &b->certs, sizeof(struct set_cert));
 	to->types = extend_bytes(x, from->types, buf_view(&b->types));
 	to->records = extend_records(x);
 	to->texts = set_put_buf(x->w, &b->texts);

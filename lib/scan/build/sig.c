@@ -19,6 +19,7 @@ struct sig_draft {
 	enum set_target target;
 	unsigned role;   /* SIG_IS_*, or 0 */
 	uint32_t detail; /* the container's format, the group */
+	unsigned char subject[CERT_NAME];
 	struct buf conditions, subs, anchors, variants, wide, record;
 	struct draft_sub sub[SUBS_MAX];
 	uint32_t count;
@@ -94,6 +95,14 @@ draft_group(struct sig_draft *d, uint32_t group)
 {
 	d->role = SIG_IS_GROUP;
 	d->detail = group;
+}
+
+void
+draft_certificate(
+    struct sig_draft *d, const unsigned char subject[CERT_NAME], bool trusted)
+{
+	d->role = trusted ? SIG_IS_TRUSTED : SIG_IS_BLOCKED;
+	memcpy(d->subject, subject, CERT_NAME);
 }
 
 struct buf *
@@ -347,11 +356,15 @@ list_sig(struct scan_builder *b, const struct sig_draft *d, uint32_t sig,
 	const struct set_member member = { sig, d->detail };
 	const struct set_group group = { sig, (uint16_t)d->target,
 		(uint16_t)d->detail };
+	struct set_cert cert = { .sig = sig };
 
+	memcpy(cert.subject, d->subject, CERT_NAME);
 	if (d->role == SIG_IS_MEMBER)
 		buf_add(&b->members, &member, sizeof(member));
 	else if (d->role == SIG_IS_GROUP)
 		buf_add(&b->groups, &group, sizeof(group));
+	else if ((d->role & (SIG_IS_BLOCKED | SIG_IS_TRUSTED)) != 0)
+		buf_add(&b->certs, &cert, sizeof(cert));
 	else if (needs != 0)
 		add_anchors(b, d, sig, needs);
 	else
@@ -369,7 +382,10 @@ draft_end(struct scan_builder *b, struct sig_draft *d, struct span expression,
 		return err_set(ei, ERR_LIMIT, "signature is too long");
 	write_span(&b->records, buf_view(&d->record));
 	list_sig(b, d, sig, resolve(d, needs));
-	b->counts.bodies++;
+	if (d->role == SIG_IS_TRUSTED)
+		b->counts.allowed++;
+	else
+		b->counts.bodies++;
 	return OK;
 }
 

@@ -351,6 +351,7 @@ put_data(struct set_writer *w, struct scan_builder *b, const struct buf *rules,
 	}
 	d->members = set_put_buf(w, &b->members);
 	d->groups = set_put_buf(w, &b->groups);
+	d->certs = set_put_buf(w, &b->certs);
 	d->types = set_put_buf(w, &b->types);
 	d->records = set_put_buf(w, &b->records);
 	d->texts = set_put_buf(w, &b->texts);

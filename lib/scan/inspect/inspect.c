@@ -112,6 +112,15 @@ body_id(const struct sig *sig, char id[BODY_ID + 1])
 	return id;
 }
 
+static enum scan_label
+label_of(const struct sig *sig)
+{
+	if ((sig->flags & SIG_IS_TRUSTED) != 0)
+		return SCAN_L_TRUSTED;
+	return (sig->flags & SIG_IS_BLOCKED) != 0 ? SCAN_L_BLOCKED
+						  : SCAN_L_BODY;
+}
+
 static void
 walk_records(struct walk *w)
 {
@@ -123,7 +132,7 @@ walk_records(struct walk *w)
 		if (!sig_read(set_record(w->set, at), at, &sig) ||
 		    (sig.flags & SIG_IS_FORMAT) != 0 || !wanted(w, &sig.name))
 			continue;
-		tell(w, SCAN_L_BODY, &sig.name, body_id(&sig, id));
+		tell(w, label_of(&sig), &sig.name, body_id(&sig, id));
 		if (w->explain && !w->stopped &&
 		    !explain_sig(w->set, at, w->fn, w->arg))
 			w->stopped = true;

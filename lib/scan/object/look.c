@@ -87,10 +87,14 @@ allowed(struct scanner *s, const struct object *o)
 {
 	struct set_hash h;
 
-	for (; o != NULL; o = o->parent)
-		/* Digests are a cache: filling it is not a change. */
-		if (look_up(s, (struct object *)(uintptr_t)o, HASH_ALLOW, &h))
+	for (; o != NULL; o = o->parent) {
+		/* What is known of it is a cache: filling it is not a
+		 * change. */
+		struct object *known = (struct object *)(uintptr_t)o;
+
+		if (look_up(s, known, HASH_ALLOW, &h) || certs_vouch(s, known))
 			return true;
+	}
 	return false;
 }
 
@@ -546,7 +550,7 @@ look_at(struct scanner *s, struct object *o)
 	if (look_up(s, o, HASH_INDICATOR, &h) && h.name.number >= s->today &&
 	    look_found(s, o, &h.name))
 		return true;
-	if (has_sections(s) && look_at_sections(s, o))
+	if (certs_look(s, o) || (has_sections(s) && look_at_sections(s, o)))
 		return true;
 	return look_at_bodies(s, o) || look_at_rules(s, o);
 }

@@ -58,6 +58,7 @@ struct object {
 	uint32_t depth;
 	unsigned digests; /* bits of the kinds that are known */
 	unsigned char digest[HASH_KINDS][DIGEST_MAX];
+	bool asked_certs, is_vouched; /* see certs_vouch() */
 	char inner[SCAN_INNER_MAX];
 };
 
@@ -87,6 +88,13 @@ bool look_found(
     struct scanner *s, const struct object *o, const struct set_name *name);
 /* False: no memory. */
 bool look_digests(struct scanner *s, struct object *o, unsigned kinds);
+
+/* ---- cert.c ------------------------------------------------------------------- */
+
+/* Looks for certificates of enemies; true: the verdict is in. */
+bool certs_look(struct scanner *s, const struct object *o);
+/* Whether a trusted certificate vouches for the object. */
+bool certs_vouch(struct scanner *s, struct object *o);
 
 /* ---- names.c ------------------------------------------------------------------ */
 

@@ -19,7 +19,7 @@
  * a disk has damaged, not what a builder has got wrong. */
 
 #define SET_MAGIC  "KHIENSET" /* 8 bytes, its NUL not written */
-#define SET_FORMAT 6u
+#define SET_FORMAT 7u
 #define SET_HEAD   8192u
 #define SET_CHUNK  65536u
 #define SET_ALIGN  64u /* regions begin at multiples: one cache line */
@@ -191,6 +191,13 @@ struct set_group {
 };
 #define GROUPS_MAX 32u
 
+/* A certificate that programs are signed with, by the SHA-1 of its subject. */
+#define CERT_NAME 20u
+struct set_cert {
+	uint32_t sig;
+	unsigned char subject[CERT_NAME];
+};
+
 /* Objects with these bytes at `at` are of the format, whatever the engine's
  * own table says: the last row that fits counts. */
 #define TYPE_BYTES_MAX 56u
@@ -218,6 +225,7 @@ struct set_directory {
 	struct set_region always[TARGETS];
 	struct set_region members; /* struct set_member [] */
 	struct set_region groups;  /* struct set_group [] */
+	struct set_region certs;   /* struct set_cert [] */
 	struct set_region types;   /* struct set_type [] */
 	struct set_region records; /* record.h */
 	struct set_region texts;   /* NUL-ended UTF-8, from offset 1 on */

@@ -40,10 +40,12 @@ void write_masked(struct buf *b, struct span s);
 
 /* ---- the signature --------------------------------------------------------- */
 
-#define SIG_LOGICAL   1u /* has an expression; else its one sub decides */
-#define SIG_IS_FORMAT 2u /* tells the format `name.number`, no infection */
-#define SIG_IS_MEMBER 4u /* of what a container says of a member */
-#define SIG_IS_GROUP  8u /* only macros look for it */
+#define SIG_LOGICAL    1u  /* has an expression; else its one sub decides */
+#define SIG_IS_FORMAT  2u  /* tells the format `name.number`, no infection */
+#define SIG_IS_MEMBER  4u  /* of what a container says of a member */
+#define SIG_IS_GROUP   8u  /* only macros look for it */
+#define SIG_IS_BLOCKED 16u /* a certificate of enemies */
+#define SIG_IS_TRUSTED 32u /* one that vouches for programs, no infection */
 
 struct sig {
 	uint32_t at; /* offset of the record */
@@ -86,7 +88,8 @@ enum sig_compare { CMP_NONE, CMP_EQUAL, CMP_MORE, CMP_LESS, CMPS };
 
 /* An image: its hash as two numbers of 32 bits.  A macro: least and greatest
  * distance, group.  A name: flags and masked
- * text of a regular expression. */
+ * text of a regular expression.  A certificate: what it may be used for, its
+ * serial number's SHA-1, or nothing, its RSA modulus. */
 enum sig_kind {
 	SUB_BODY = 1,
 	SUB_PCRE,
@@ -94,6 +97,7 @@ enum sig_kind {
 	SUB_MACRO,
 	SUB_IMAGE,
 	SUB_NAME,
+	SUB_CERT,
 	SUB_KINDS
 };
 

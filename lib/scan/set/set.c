@@ -225,6 +225,7 @@ directory_fits(const struct scan_set *set)
 	const struct set_directory *d = set->dir;
 	bool ok = region_fits(set, d->members, d->members.size) &&
 	    region_fits(set, d->groups, d->groups.size) &&
+	    region_fits(set, d->certs, d->certs.size) &&
 	    region_fits(set, d->types, d->types.size) &&
 	    (d->added.size == 0 || region_fits(set, d->added, d->added.size)) &&
 	    region_fits(set, d->records, d->records.size) &&
