@@ -19,12 +19,13 @@ import exact
 import lines
 import logic
 import objects
+import signers
 from harness import Batch, Both, Broken, write
 
 BATCH = 150
 SHOWN = 5  # differences of a family that are reduced
-FAMILIES = {f.__name__: f for room in (bodies, logic, objects, lines)
-            for f in room.FAMILIES}
+FAMILIES = {f.__name__: f for room in (bodies, logic, objects, signers,
+                                         lines) for f in room.FAMILIES}
 ALONE = {f.__name__: f for f in lines.ALONE}
 # In one run clamscan takes no more of these, see docs/dev/clamscan.md.
 SMALL = {"macros": 1, "types": 40}

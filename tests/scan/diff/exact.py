@@ -6,6 +6,7 @@ import hashlib
 
 import archives
 import programs
+import signers
 from harness import BINARY, Broken, build, clamscan, write
 
 B = BINARY
@@ -486,6 +487,11 @@ TAKEN += [
     ("ldb", "@;Engine:51-255;0;4142"),
     ("ldb", "@;Engine:51-255,EntryPoint:1-9,Target:0;0;4142")]
 TAKEN += [("ndb", "@:0:%s:4142" % p) for p in ("EP+0", "S0+0", "SL+0", "VI")]
+
+# ---- certificates -----------------------------------------------------------
+
+signers.rows(row)
+REFUSED += signers.refused()
 
 # ---- running them -----------------------------------------------------------
 
