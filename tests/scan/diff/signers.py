@@ -22,27 +22,39 @@ def program(word, plus=False):
                        0, 16, plus).data
 
 
+# Number of the key, issuer, what Cert() takes; made when they are asked for.
+CERTS = {
+    "ca": (0, None, {"ca": True}),
+    "leaf": (1, "ca", {"purpose": ["code"]}),
+    "old": (2, "ca", {"purpose": ["code"], "until": ENDS}),
+    "tsa": (3, "ca", {"purpose": ["stamp"]}),
+    "late": (3, "ca", {"purpose": ["stamp"], "until": IN - 9}),
+    "any": (4, "ca", {}),
+    "server": (4, "ca", {"purpose": ["server"]}),
+    "mid": (5, "ca", {"ca": True}),
+    "stamps": (5, "ca", {"purpose": ["stamp"], "ca": True}),
+    "none": (5, "ca", {"ca": False}),
+    "low": (1, "mid", {"purpose": ["code"]}),
+    "low_stamps": (1, "stamps", {"purpose": ["code"]}),
+    "low_none": (1, "none", {"purpose": ["code"]}),
+    "weak": (1, "ca", {"purpose": ["code"], "digest": "md5"}),
+    "other": (4, None, {"ca": None}),
+}
+
+
 class Family:
     """Certificates of one authority, with names of their own."""
 
     def __init__(self, tag):
-        def cert(name, number, *args, **more):
-            return Cert("%s %s" % (tag, name), *args, key=key(number), **more)
-        self.ca = ca = cert("CA", 0, ca=True)
-        self.leaf = cert("leaf", 1, ca, ["code"])
-        self.old = cert("old", 2, ca, ["code"], until=ENDS)
-        self.tsa = cert("tsa", 3, ca, ["stamp"])
-        self.late = cert("late", 3, ca, ["stamp"], until=IN - 9)
-        self.any = cert("any", 4, ca)
-        self.server = cert("server", 4, ca, ["server"])
-        self.mid = cert("mid", 5, ca, ca=True)
-        self.stamps = cert("stamps", 5, ca, ["stamp"], ca=True)
-        self.none = cert("none", 5, ca, ca=False)
-        self.low = cert("low", 1, self.mid, ["code"])
-        self.low_stamps = cert("low stamps", 1, self.stamps, ["code"])
-        self.low_none = cert("low none", 1, self.none, ["code"])
-        self.weak = cert("weak", 1, ca, ["code"], digest="md5")
-        self.other = cert("other", 4, ca=None)
+        self.tag = tag
+
+    def __getattr__(self, name):
+        number, issuer, options = CERTS[name]
+        cert = Cert("%s %s" % (self.tag, name),
+                    issuer and getattr(self, issuer), key=key(number),
+                    **options)
+        setattr(self, name, cert)
+        return cert
 
 
 def changed(data, at):
@@ -179,14 +191,14 @@ def signers(rng, name):
     """A signed program with a body, and a line about one of the
     certificates: found by its body unless that line vouches for it."""
     f = Family(name)
-    signer, *above = rng.choice((
-        (f.leaf, f.ca), (f.leaf,), (f.any, f.ca), (f.server, f.ca),
-        (f.old, f.ca), (f.low, f.mid, f.ca), (f.low, f.mid), (f.low, f.ca),
-        (f.low_stamps, f.stamps, f.ca), (f.other,)))
+    signer, *above = (getattr(f, n) for n in rng.choice((
+        "leaf ca", "leaf", "any ca", "server ca", "old ca", "low mid ca",
+        "low mid", "low ca", "low_stamps stamps ca", "other")).split())
     stamp = None
     if rng.random() < 0.4:
-        stamp = rng.choice((f.tsa, f.tsa, f.any, f.leaf, f.other)), \
-            rng.choice((IN, IN, AFTER))
+        stamp = (getattr(f, rng.choice(("tsa", "tsa", "any", "leaf",
+                                        "other"))),
+                 rng.choice((IN, IN, AFTER)))
     certs = [signer, *above] + ([stamp[0]] if stamp else [])
     rng.shuffle(certs)
     word = word_of(rng, 9)
