@@ -11,7 +11,9 @@ import json
 import lzma
 import os
 import pathlib
+import random
 import struct
+import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +21,9 @@ import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "diff"))
+import programs  # noqa: E402
+import signed  # noqa: E402
 from formats import mail_of, pdf_of, tar_of, tool, zip_of  # noqa: E402
 from support.command import EICAR  # noqa: E402
 
@@ -337,11 +342,76 @@ def a_megabyte_of_beginnings():
                               b"MSCF\0\0\0\0\0\0\0\0\0\0\0\0") * 8000
 
 
-def run(khien, folder):
+class Wide:
+    """A key as large as any that is read, and nobody's."""
+
+    def __init__(self, rng):
+        self.size = 1024
+        self.n = rng.getrandbits(8192) | 1 << 8191 | 1
+
+    public = signed.Key.public
+
+    def sign(self, data, kind):
+        return bytes(8) + bytes(self.size - 8)
+
+
+SIGNED = b"a word that is signed"
+
+
+def signed_bomb(function):
+    """With a set that has a body in it, and trusts its authority."""
+    authority = signed.Cert("X", ca=True)
+    function.signatures = {
+        "a.crb": authority.line("Trusted", 1) + "\n",
+        "a.ndb": "Word:0:*:%s\n" % SIGNED.hex()}
+    return function
+
+
+def signed_program(more):
+    data = programs.pe(None, [SIGNED]).data
+    authority = signed.Cert("X", key=signed.Key("another"))
+    signer = signed.Cert("leaf", authority, ["code"])
+    return data, signer, [signer, *more]
+
+
+@signed_bomb
+@bomb("infected")
+def program_with_keys_as_wide_as_they_get():
+    rng = random.Random(1)
+    data, signer, certs = signed_program(
+        [signed.Cert("X", ca=True, key=Wide(rng)) for _ in range(70)])
+    return signed.sign(data, signer, certs)
+
+
+@signed_bomb
+@bomb("infected")
+def program_with_a_signature_full_of_nothings():
+    data, signer, certs = signed_program([])
+    nothing = signed.seq(signed.oid("time"), signed.set_of())
+    many = signed.tlv(0xa1, nothing * 250000)
+    sig = signed.pkcs7(data, signer, certs, more=many)
+    return signed.with_table(data, struct.pack(
+        "<IHH", len(sig) + 8, 0x200, 2) + sig)
+
+
+def set_of(khien, folder, signatures):
+    """Options that name a set of these."""
+    if not signatures:
+        return []
+    (folder / "sigs").mkdir()
+    for name, text in signatures.items():
+        (folder / "sigs" / name).write_text(text)
+    subprocess.run([khien, "db", "build", "-o", "set", "sigs"], cwd=folder,
+                   check=True, stdout=subprocess.DEVNULL)
+    return ["--db", "set"]
+
+
+def run(khien, folder, options):
     """(rows, processor seconds, KiB of the largest process)."""
     with open(folder / "out", "wb") as out:
         pid = os.posix_spawn(
-            khien, [khien, "scan", "--json", "--jobs", "1", "bomb", "next"],
+            khien, [khien, "scan", "--json", "--jobs", "1", *options, "bomb",
+                    "next"],
             {**os.environ, "LC_ALL": "C.UTF-8"},
             file_actions=[(os.POSIX_SPAWN_DUP2, out.fileno(), 1),
                           (os.POSIX_SPAWN_OPEN, 2, "err",
@@ -387,9 +457,10 @@ def main():
             folder = pathlib.Path(place)
             (folder / "bomb").write_bytes(make())
             (folder / "next").write_bytes(EICAR)
+            options = set_of(khien, folder, getattr(make, "signatures", {}))
             os.chdir(folder)
             start = time.monotonic()
-            found, code, seconds, memory = run(khien, folder)
+            found, code, seconds, memory = run(khien, folder, options)
             os.chdir("/")
             wrong = judge(found, code, seconds, memory, wanted)
         row = found.get("bomb", {})

@@ -19,11 +19,15 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "diff"))
+import programs  # noqa: E402
+import signed  # noqa: E402
 from formats import WRAPPERS  # noqa: E402
 from support.command import EICAR, same  # noqa: E402
 
 BINARY = bytes.fromhex("89ff0000feff")
 NEEDLES = [b"needle-one", b"Needle-Two", b"NEEDLE three"]
+BLOCKED = signed.Cert("Blocked", purpose=["code"])
 tests = []
 
 
@@ -35,7 +39,7 @@ def test(function):
 def leaf(rng, hashed):
     """(bytes, whether they are infected)."""
     kind = rng.choice(("clean", "clean", "needle", "needles", "eicar",
-                       "hash", "text"))
+                       "hash", "text", "signed"))
     noise = rng.randbytes(rng.randint(0, 3000))
     if kind == "needle":
         return BINARY + noise + rng.choice(NEEDLES) + b"\1\2", True
@@ -46,6 +50,9 @@ def leaf(rng, hashed):
     if kind == "hash":
         hashed.append(BINARY + noise + b"hashed")
         return hashed[-1], True
+    if kind == "signed":
+        return signed.sign(programs.pe(None, [noise or b"x"]).data, BLOCKED,
+                           [BLOCKED]), True
     if kind == "text":
         return b"An ordinary text of no harm.\n" * rng.randint(1, 99), False
     return BINARY + noise, False
@@ -86,6 +93,8 @@ class Tree:
             place.mkdir()
             (place / "a.ndb").write_text("".join(parts[0]))
             (place / "a.hsb").write_text("".join(parts[1]))
+            if folder != "base":
+                (place / "a.crb").write_text(BLOCKED.line("C", 0) + "\n")
         self.khien("db", "build", "-o", "all.set", "all")
         self.khien("db", "build", "-o", "base.set", "base")
         self.khien("db", "build", "--base", "base.set", "-o", "grown.set",

@@ -193,14 +193,14 @@ def counter(cert, signature, kind, when):
         attribute("digest", tlv(4, hashlib.new(kind, signature).digest())))))))
 
 
-def pkcs7(data, signer, certs, kind="sha256", stamp=None):
-    """`stamp`: certificate of who counts the time, and when that was."""
+def pkcs7(data, signer, certs, kind="sha256", stamp=None, more=b""):
+    """`stamp`: certificate of who counts the time, and when that was; `more`:
+    what is not signed."""
     content = seq(oid("image"), seq(tlv(3, b"\0"), tlv(0xa0, tlv(
         0xa2, tlv(0x80))))), seq(algorithm(kind), tlv(
             4, image_digest(data, kind)))
     attributes = attribute("type", oid("indirect")) + attribute(
         "digest", tlv(4, hashlib.new(kind, b"".join(content)).digest()))
-    more = b""
     if stamp:
         signature = signer.key.sign(set_of(attributes), kind)
         more = counter(stamp[0], signature, "sha1", stamp[1])
