@@ -168,6 +168,8 @@ a_bad_line_is_named(void **state)
 		    "expression: unexpected \")x\"" },
 		{ "T;Engine:51-255,Foo:0;0;6161",
 		    "no key \"Foo\" in a description block" },
+		{ "A;Engine:51-255,Target:1,IconGroup1:G;0;4142",
+		    "icons are not compared" },
 		{ "T;Engine:51-255,Container:CL_TYPE_NOSUCH;0;6161",
 		    "no type CL_TYPE_NOSUCH" },
 		{ "T;Engine:51-255,Target:0;0;6161;",

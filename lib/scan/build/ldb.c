@@ -14,7 +14,7 @@ enum block_kind {
 	BLOCK_RANGE,
 	BLOCK_FORMAT,
 	BLOCK_FORMATS,
-	BLOCK_TEXT
+	BLOCK_ICON
 };
 
 static const struct block_key {
@@ -30,8 +30,8 @@ static const struct block_key {
 	{ "Container", BLOCK_FORMAT, COND_CONTAINER },
 	{ "Intermediates", BLOCK_FORMATS, COND_INTERMEDIATES },
 	{ "HandlerType", BLOCK_FORMAT, COND_HANDLER },
-	{ "IconGroup1", BLOCK_TEXT, COND_ICON1 },
-	{ "IconGroup2", BLOCK_TEXT, COND_ICON2 },
+	{ "IconGroup1", BLOCK_ICON, 0 },
+	{ "IconGroup2", BLOCK_ICON, 0 },
 };
 
 struct block {
@@ -97,15 +97,13 @@ parse_value(const struct block_key *k, struct span value, struct block *b,
 			b->fits = from <= ENGINE_LEVEL && ENGINE_LEVEL <= to;
 		return e;
 	}
+	if (k->kind == BLOCK_ICON)
+		return err_set(ei, ERR_UNSUPPORTED, "icons are not compared");
 	write_number(out, k->condition);
 	if (k->kind == BLOCK_FORMAT)
 		return write_format(value, out, ei);
 	if (k->kind == BLOCK_FORMATS)
 		return write_formats(value, out, ei);
-	if (k->kind == BLOCK_TEXT) {
-		write_span(out, value);
-		return OK;
-	}
 	e = parse_range(value, &from, &to, ei);
 	if (e == OK) {
 		write_number(out, from);

@@ -85,10 +85,6 @@ put_condition(struct buf *b, enum sig_condition kind, struct reader *r)
 	case COND_INTERMEDIATES:
 		put_formats(b, read_number(r, SUBS_MAX), r);
 		break;
-	case COND_ICON1:
-	case COND_ICON2:
-		buf_span(b, read_span(r, read_number(r, SCAN_NAME_MAX)));
-		break;
 	case COND_ENCRYPTED:
 		buf_fmt(b, "%llu", (unsigned long long)read_number(r, 1));
 		break;
@@ -107,8 +103,6 @@ explain_conditions(struct explain *x, struct span conditions)
 		[COND_CONTAINER] = "Container",
 		[COND_INTERMEDIATES] = "Intermediates",
 		[COND_HANDLER] = "HandlerType",
-		[COND_ICON1] = "IconGroup1",
-		[COND_ICON2] = "IconGroup2",
 		[COND_FORMAT] = "Type",
 		[COND_CONTAINER_SIZE] = "ContainerSize",
 		[COND_PACKED] = "FileSizeInContainer",

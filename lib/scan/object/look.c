@@ -284,7 +284,7 @@ ask_condition(void *arg, enum sig_condition kind, struct reader *r)
 	case COND_FORMAT:
 		return l->o->format == read_number(r, FORMATS - 1);
 	default:
-		return false; /* icons */
+		return false;
 	}
 }
 
@@ -300,10 +300,6 @@ wants_handler(const struct sig *sig, enum format *out)
 		if (kind == COND_HANDLER) {
 			*out = (enum format)read_number(&r, FORMATS - 1);
 			return true;
-		}
-		if (kind == COND_ICON1 || kind == COND_ICON2) {
-			(void)read_span(&r, read_number(&r, SCAN_NAME_MAX));
-			continue;
 		}
 		n = kind == COND_CONTAINER || kind == COND_FORMAT ? 1 : 2;
 		if (kind == COND_INTERMEDIATES)

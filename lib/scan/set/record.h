@@ -63,11 +63,9 @@ enum sig_condition { /* ranges: two numbers, from and to */
 	COND_FILE_SIZE = 1,
 	COND_ENTRY,
 	COND_SECTIONS,
-	COND_CONTAINER,     /* a format */
-	COND_INTERMEDIATES, /* how many; formats, the outermost first */
-	COND_HANDLER,       /* a format: look again as that */
-	COND_ICON1,         /* a text's length and bytes */
-	COND_ICON2,
+	COND_CONTAINER,      /* a format */
+	COND_INTERMEDIATES,  /* how many; formats, the outermost first */
+	COND_HANDLER,        /* a format: look again as that */
 	COND_FORMAT,         /* the object's own */
 	COND_CONTAINER_SIZE, /* ranges again: of the container, */
 	COND_PACKED,         /* and of a member as it is packed */
