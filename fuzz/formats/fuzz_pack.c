@@ -25,6 +25,7 @@ static opener_fn *const openers[] = {
 	open_udf,
 	open_ntfs,
 	open_exfat,
+	open_sis,
 };
 
 #define BYTES_MAX   (4u << 20)

@@ -73,6 +73,8 @@ static const struct magic magics[] = {
 	    SPAN("conec"
 		 "tix"),
 	    FORMAT_VHD },
+	{ 0, SPAN("\x7a\x1a\x20\x10"), FORMAT_SIS },
+	{ 8, SPAN("\x19\4\0\x10"), FORMAT_SIS },
 	{ 2, SPAN("-lh"), FORMAT_LHA_LZH },
 	{ 2, SPAN("-lz"), FORMAT_LHA_LZH },
 	{ 0, SPAN("(This file must be converted with BinHex"), FORMAT_BINHEX },

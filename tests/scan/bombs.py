@@ -24,7 +24,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "diff"))
 import programs  # noqa: E402
 import signed  # noqa: E402
-from formats import mail_of, pdf_of, tar_of, tool, zip_of  # noqa: E402
+from formats import (mail_of, pdf_of, sis_of, sisx_of, tar_of, tool,  # noqa: E402
+                     zip_of)
 from support.command import EICAR  # noqa: E402
 
 SECONDS = 30        # of processor time, for the bomb and the file behind it
@@ -199,6 +200,29 @@ def zstd():
 def seven():
     return tool(bytes(ZEROS // 2), "7z", "a", "-mx=1", "out.7z", "m.bin",
                 out="out.7z")
+
+
+@bomb("ratio", "size")
+def sis():
+    return sis_of(bytes(ZEROS))
+
+
+@bomb("damaged")
+def sis_whose_files_are_one_and_the_same():
+    """Each is the whole installer, which inflates to nothing."""
+    files = 60000
+    empty = bytes(1 << 20) + b"\0\0\0\xff\xff" * 100000
+    records = struct.pack("<9I", 0, 0, 0, 0, 0, 0, 0, 1 << 21, 0) + struct.pack(
+        "<3I", 0, 0, 0)
+    head = bytearray(sis_of(b"")[:100])
+    head[20:22] = struct.pack("<H", files)
+    return bytes(head) + records * files + empty
+
+
+@bomb(FULL, *LIMITS, "damaged")
+def sisx_of_fields_without_end():
+    return sisx_of(b"")[:16] + struct.pack("<II", 12, 1 << 23) + struct.pack(
+        "<II", 34, 0) * (1 << 20)
 
 
 @bomb(*LIMITS)

@@ -3,6 +3,7 @@ import base64
 import bz2
 import lzma
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -87,6 +88,36 @@ def document_of(data):
                    ("word/media/m.bin", data)])
 
 
+def sis_of(data):
+    """An installer of Symbian 6 to 8: one language, one file."""
+    name, packed = "!:\\m.bin".encode("utf-16-le"), zlib.compress(data)
+    head = struct.pack("<4I4H", 0x01000000, 0x10003a12, 0x10000419, 0, 0, 1,
+                       1, 0).ljust(36, b"\0")
+    head += struct.pack("<H", 1).ljust(16, b"\0") + struct.pack("<I", 100)
+    head = head.ljust(100, b"\0")
+    at = len(head) + 4 * 12
+    return head + struct.pack(
+        "<12I", 0, 0, 0, 0, 0, len(name), at, len(packed), at + len(name),
+        len(data), 0, 0) + name + packed
+
+
+def sisx_of(data):
+    """One of Symbian 9: fields within fields."""
+    def field(kind, body):
+        return (struct.pack("<I", kind) * (kind > 0)
+                + struct.pack("<I", len(body)) + body + bytes(-len(body) % 4))
+
+    def compressed(bytes_):
+        return field(3, struct.pack("<IQ", 1, len(bytes_))
+                     + zlib.compress(bytes_))
+
+    def array(kind, body):
+        return field(2, struct.pack("<I", kind) + field(0, body))
+    return struct.pack("<4I", 0x10201a7a, 0, 0, 0) + field(12, b"".join((
+        field(34, b"\0\0"), field(35, b"\0\0"), compressed(b"script"),
+        field(30, array(31, array(32, compressed(data)))))))
+
+
 WRAPPERS = {
     "zip": lambda d: zip_of([("one", b"1"), ("m.bin", d)]),
     "stored": lambda d: zip_of([("m.bin", d)], True),
@@ -102,4 +133,6 @@ WRAPPERS = {
     "eml": mail_of,
     "pdf": pdf_of,
     "docx": document_of,
+    "sis": sis_of,
+    "sisx": sisx_of,
 }

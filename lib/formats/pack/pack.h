@@ -18,5 +18,6 @@ void open_autoit(struct span object, struct peel *out);
 void open_zip_old(struct span object, struct peel *out);
 void open_ishield(struct span object, struct peel *out); /* cabinets */
 void open_ishield_msi(struct span object, struct peel *out);
+void open_sis(struct span object, struct peel *out); /* EPOC, Symbian */
 
 #endif

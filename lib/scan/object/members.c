@@ -417,6 +417,7 @@ static opener_fn *const openers[FORMATS] = {
 	[FORMAT_ARJSFX] = open_arj,
 	[FORMAT_MSCHM] = open_chm,
 	[FORMAT_ISHIELD] = open_ishield,
+	[FORMAT_SIS] = open_sis,
 	[FORMAT_PDF] = open_pdf,
 	[FORMAT_SWF] = open_swf,
 	[FORMAT_LNK] = open_lnk,
