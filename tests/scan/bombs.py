@@ -24,8 +24,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "diff"))
 import programs  # noqa: E402
 import signed  # noqa: E402
-from formats import (mail_of, pdf_of, sis_of, sisx_of, tar_of, tool,  # noqa: E402
-                     zip_of)
+from formats import (  # noqa: E402
+    compound_of, documents, mail_of, pdf_of, sis_of, sisx_of, tar_of, tool,
+    zip_of)
 from support.command import EICAR  # noqa: E402
 
 SECONDS = 30        # of processor time, for the bomb and the file behind it
@@ -337,6 +338,19 @@ def mails_in_mails():
 def mail_with_a_boundary_on_every_line():
     return (b"From: a\r\nTo: b\r\nContent-Type: multipart/mixed; "
             b"boundary=\"\"\r\n\r\n" + b"--\r\n" * 1000000)
+
+
+@bomb(*LIMITS)
+def formulas_whose_text_is_long():
+    """Nine bytes each, three hundred letters."""
+    number = b"\x1f" + struct.pack("<d", 1e300)
+    return zip_of([("a.xls", documents.workbook_of([number * 800] * 900))])
+
+
+@bomb(FULL, *LIMITS, "damaged")
+def workbook_of_a_million_records():
+    return compound_of([("Workbook", documents.begin(0x40)
+                         + documents.record(10) * 1000000)])
 
 
 @bomb(FULL, *LIMITS, "damaged")

@@ -10,7 +10,9 @@ import tempfile
 import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "diff"))
+import documents  # noqa: E402,F401
 from archives import gz_of, tar_of, zip_of  # noqa: E402
+from documents import compound_of  # noqa: E402
 
 
 def tool(data, *command, name="m.bin", out="out"):
@@ -135,4 +137,5 @@ WRAPPERS = {
     "docx": document_of,
     "sis": sis_of,
     "sisx": sisx_of,
+    "ole2": lambda d: compound_of([("one", b"1"), ("Folder/m.bin", d)]),
 }

@@ -18,9 +18,7 @@ static bool
 encrypted_open(struct office *o, struct span stream)
 {
 	(void)stream;
-	office_note(o, PEEL_ENCRYPTED);
-	office_suspect(o, OFFICE_ENCRYPTED);
-	return true;
+	return office_secret(o);
 }
 
 static const struct {

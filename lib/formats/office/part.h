@@ -29,6 +29,8 @@ struct office {
 struct office office_begin(struct span object, struct peel *out);
 void office_note(struct office *o, enum peel_problem why);
 void office_suspect(struct office *o, enum office_suspicion what);
+/* It needs a password: both.  True, as an opener of parts. */
+bool office_secret(struct office *o);
 /* "name/N" with the next number; the text lives in `text`. */
 #define OFFICE_NAME 48u
 struct span

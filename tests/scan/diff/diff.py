@@ -15,6 +15,7 @@ import random
 import sys
 
 import bodies
+import documents
 import exact
 import lines
 import logic
@@ -24,8 +25,9 @@ from harness import Batch, Both, Broken, write
 
 BATCH = 150
 SHOWN = 5  # differences of a family that are reduced
-FAMILIES = {f.__name__: f for room in (bodies, logic, objects, signers,
-                                         lines) for f in room.FAMILIES}
+FAMILIES = {f.__name__: f for room in (bodies, logic, objects, signers, lines,
+                                       documents)
+            for f in room.FAMILIES}
 ALONE = {f.__name__: f for f in lines.ALONE}
 # In one run clamscan takes no more of these, see docs/dev/clamscan.md.
 SMALL = {"macros": 1, "types": 40}

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 
 import archives
+import documents
 import programs
 import signers
 from harness import BINARY, Broken, build, clamscan, write
@@ -492,6 +493,35 @@ TAKEN += [("ndb", "@:0:%s:4142" % p) for p in ("EP+0", "S0+0", "SL+0", "VI")]
 
 signers.rows(row)
 REFUSED += signers.refused()
+# ---- documents --------------------------------------------------------------
+
+
+def macro_rows():
+    """Macro sheets of Excel 4: what stands in the text, not in the file."""
+    def says(rule, text, **found):
+        row(rule, "ndb", "@:0:*:" + text.encode().hex(), **found)
+    book, call = documents.workbook_of, documents.call
+    shell = documents.wide("calc") + call(documents.EXEC)
+    says("formulas of macro sheets are text",
+         "Cell Formula - R1C1 len=15  ptgStrcalc ptgFuncVarV args 1 func EXEC "
+         "(0x006e)", hits=[book([shell])],
+         misses=[book([shell], 0), book([call(documents.HALT)])])
+    says("each in its line", " - R2C1 len=4  ptgFuncVarV args 2 func HALT (",
+         hits=[book([shell, call(documents.HALT, 2)])], misses=[book([shell])])
+    says("names that begin by themselves", "built-in-name 1 auto_open",
+         hits=[book([shell], names=documents.AUTO_OPEN)],
+         misses=[book([shell])])
+    says("sheets", "Sheet Information - Excel 4.0 macro sheet, visible\n",
+         hits=[book([])], misses=[book([], 0), book([], 2)])
+    says("functions above 127", "func <unknown function> (0xff96)",
+         hits=[book([call(documents.CALL)])], misses=[book([shell])])
+    says("they are named here", "(0xff96) CALL",
+         here=[book([call(documents.CALL)])])
+    says("tokens that end it there", "ptgUminus ptgParen ptgInt 3",
+         here=[book([b"\x1e\1\0\x13\x15\x1e\3\0"])])
+
+
+macro_rows()
 
 # ---- running them -----------------------------------------------------------
 
