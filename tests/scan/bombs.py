@@ -22,10 +22,11 @@ import zlib
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "diff"))
+import documents  # noqa: E402
 import programs  # noqa: E402
 import signed  # noqa: E402
 from formats import (  # noqa: E402
-    compound_of, documents, mail_of, pdf_of, sis_of, sisx_of, tar_of, tool,
+    compound_of, mail_of, pdf_of, sis_of, sisx_of, tar_of, tool,
     zip_of)
 from support.command import EICAR  # noqa: E402
 

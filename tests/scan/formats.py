@@ -10,7 +10,6 @@ import tempfile
 import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "diff"))
-import documents  # noqa: E402,F401
 from archives import gz_of, tar_of, zip_of  # noqa: E402
 from documents import compound_of  # noqa: E402
 

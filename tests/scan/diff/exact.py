@@ -493,6 +493,7 @@ TAKEN += [("ndb", "@:0:%s:4142" % p) for p in ("EP+0", "S0+0", "SL+0", "VI")]
 
 signers.rows(row)
 REFUSED += signers.refused()
+
 # ---- documents --------------------------------------------------------------
 
 
