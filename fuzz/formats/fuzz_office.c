@@ -7,7 +7,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static opener_fn *const openers[] = { open_ole2, open_rtf, open_tnef,
-		open_onenote };
+		open_onenote, open_macro_sheet, open_macro_names };
 
 	if (size > 0)
 		fuzz_open(

@@ -301,6 +301,125 @@ a_workbook_cut_anywhere_gives_what_is_left(void **state)
 	buf_free(&b);
 }
 
+/* ---- workbooks of 2007 and later --------------------------------------------------------- */
+
+static void
+put_record12(struct buf *b, unsigned type, struct span data)
+{
+	if (type > 0x7f)
+		put_le(b, (type & 0x7f) | 0x80u | type >> 7 << 8, 2);
+	else
+		put_le(b, type, 1);
+	put_le(b, (data.len & 0x7f) | 0x80u | data.len >> 7 << 8, 2);
+	buf_span(b, data);
+}
+
+#define CELL "\2\0\0\0\0\0\0\0" /* in column C */
+
+/* One of each token whose size is another than in an .xls. */
+static const struct span tokens12[] = {
+	SPAN("\x17\2\0h\0\xd1\x1e\x22\1\x6e\0"),
+	SPAN("\x44\3\0\0\0\5\xc0\3\x25\1\0\1\0\2\0\0\0\3\0\4\0\3"),
+	SPAN("\x5a\1\0\3\0\0\0\5\0\3\x2b\1\2\3\4\5\6\7\x08\x09\x0a"
+	     "\x0b\x0c\3"),
+	SPAN("\x20\1\2\3\4\5\6\7\x08\x09\x0a\x0b\x0c\x0d\x0e\3\x3d\1\2"
+	     "\3\4\5\6\7\x08\x09\x0a\x0b\x0c\x0d\x0e\3"),
+};
+
+static void
+put_formula12(
+    struct buf *b, unsigned type, struct span value, struct span tokens_in)
+{
+	struct buf r = buf_make(4096);
+
+	buf_span(&r, SPAN(CELL));
+	buf_span(&r, value);
+	put_le(&r, 0, 2);
+	put_le(&r, tokens_in.len, 4);
+	buf_span(&r, tokens_in);
+	put_le(&r, 0, 4);
+	put_record12(b, type, buf_view(&r));
+	buf_free(&r);
+}
+
+static void
+open_with(opener_fn *open, struct span object)
+{
+	sink_init(&s);
+	open(object, &s.peel);
+}
+
+static void
+binary_macro_sheets_become_the_same_text(void **state)
+{
+	static const struct span values[] = { SPAN("\1\0\0\0v\0"),
+		SPAN("12345678"), SPAN("\1"), SPAN("\x17") };
+	struct buf b = buf_make(65536);
+
+	(void)state;
+	put_record12(&b, 129, SPAN(""));
+	put_record12(&b, 0, SPAN("\x11\1\0\0 and more"));
+	for (size_t i = 0; i < COUNT(tokens12); i++)
+		put_formula12(&b, 8 + (unsigned)i, values[i], tokens12[i]);
+	put_record12(
+	    &b, 427, SPAN("\1\0\0\0\1\0\0\0\2\0\0\0\2\0\0\0\1\0\0\0\3"));
+	put_record12(
+	    &b, 426, SPAN("\1\0\0\0\1\0\0\0\2\0\0\0\2\0\0\0\0\1\0\0\0\4"));
+	open_with(open_macro_sheet, buf_view(&b));
+	assert_true(span_is(sink_bytes(&s, "xlm/0"),
+	    "0006     35   FORMULA : Cell Formula - R274C3 len=11  "
+	    "ptgStrh\xe1\xbb\x91 ptgFuncVar args 1 func EXEC (0x006e)\n"
+	    "0207      2   STRING : String Value of a Formula - \"v\"\n"
+	    "0006     48   FORMULA : Cell Formula - R274C3 len=22  "
+	    "ptgRefV R4C49158 ptgAdd ptgArea R65538C3:R4C5 ptgAdd\n"
+	    "0006     43   FORMULA : Cell Formula - R274C3 len=24  "
+	    "ptgRef3dV R4C6 ptgAdd ptgAreaErr ptgAdd\n"
+	    "0006     51   FORMULA : Cell Formula - R274C3 len=32  "
+	    "ptgArray ptgAdd ptgAreaErr3d ptgAdd\n"
+	    "04bc     21   SHRFMLA : Shared Formula - R2C3 len=1  ptgAdd\n"
+	    "0221     22   ARRAY : Array-Entered Formula - R2C3 len=1  "
+	    "ptgSub\n"));
+	assert_true(span_is(buf_view(&s.suspects), "Macro.XLM\n"));
+	assert_int_equal(s.notes, 0);
+	sink_clear(&s);
+	for (size_t n = 0; n < b.len; n++) {
+		open_with(open_macro_sheet, (struct span){ b.ptr, n });
+		sink_clear(&s);
+	}
+	buf_free(&b);
+}
+
+static void
+names_of_binary_workbooks_are_told(void **state)
+{
+	struct buf b = buf_make(4096);
+
+	(void)state;
+	put_record12(&b, 131, SPAN(""));
+	put_record12(&b, 39,
+	    SPAN("\0\0\0\0\0\0\0\0\0\3\0\0\0a\0b\0c\0\3\0\0\0\x1e\7\0"));
+	open_with(open_macro_names, buf_view(&b));
+	assert_true(span_is(sink_bytes(&s, "xlm/0"),
+	    "0018     26   LABEL : Cell Value, String Constant - abc "
+	    "ptgInt 7\n"));
+	assert_true(span_is(buf_view(&s.suspects), ""));
+	sink_clear(&s);
+	buf_free(&b);
+}
+
+static void
+macro_sheets_of_xml_are_told(void **state)
+{
+	(void)state;
+	open_with(open_macro_sheet, SPAN("<xm:macrosheet/>"));
+	assert_int_equal(s.members, 0);
+	assert_true(span_is(buf_view(&s.suspects), "Macro.XLM\n"));
+	sink_clear(&s);
+	open_with(open_macro_names, SPAN("<workbook/>"));
+	assert_int_equal(s.members, 0);
+	sink_clear(&s);
+}
+
 int
 main(void)
 {
@@ -311,6 +430,9 @@ main(void)
 		cmocka_unit_test(shared_formulas_and_arrays_are_told),
 		cmocka_unit_test(long_formulas_come_out_whole),
 		cmocka_unit_test(a_workbook_cut_anywhere_gives_what_is_left),
+		cmocka_unit_test(binary_macro_sheets_become_the_same_text),
+		cmocka_unit_test(names_of_binary_workbooks_are_told),
+		cmocka_unit_test(macro_sheets_of_xml_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

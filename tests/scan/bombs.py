@@ -348,6 +348,12 @@ def formulas_whose_text_is_long():
     return zip_of([("a.xls", documents.workbook_of([number * 800] * 900))])
 
 
+@bomb(*LIMITS)
+def formulas_of_a_binary_workbook_whose_text_is_long():
+    number = b"\x1f" + struct.pack("<d", 1e300)
+    return documents.binary_workbook_of([number * 1000000])
+
+
 @bomb(FULL, *LIMITS, "damaged")
 def workbook_of_a_million_records():
     return compound_of([("Workbook", documents.begin(0x40)

@@ -8,7 +8,9 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
-from support.command import EICAR, has, run, same
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from formats import documents, zip_of  # noqa: E402
+from support.command import EICAR, has, run, same  # noqa: E402
 
 FOUND = "Eicar-Test-Signature FOUND"
 tests = []
@@ -343,6 +345,24 @@ def what_is_suspicious_is_told_when_asked_for(khien):
           "secret.zip: Heuristics.Encrypted.Archive FOUND"])
     same(khien("scan", "--suspicious", "macro", *paths[:3])[:2], (0, ""))
     same(khien("scan", "--suspicious", "none", "m")[0], 2)
+
+
+@test
+def macro_sheets_of_excel_4_are_told_in_every_kind_of_workbook(khien):
+    shell = [documents.wide("calc") + documents.call(documents.EXEC)]
+    khien.write("a.xls", documents.workbook_of(shell))
+    khien.write("b.xlsb", documents.binary_workbook_of(shell))
+    khien.write("c.xlsm", zip_of([("xl/workbook.xml", b"<workbook/>"), (
+        "xl/macrosheets/sheet1.xml", b"<xm:macrosheet/>")]))
+    khien.write("d.xls", documents.workbook_of(shell, 0))
+    khien.write("e.xlsx", zip_of([("xl/workbook.xml", b"<workbook/>"), (
+        "xl/worksheets/sheet1.xml", b"<worksheet/>")]))
+    paths = ("a.xls", "b.xlsb", "c.xlsm", "d.xls", "e.xlsx")
+    same(khien("scan", *paths)[:2], (0, ""))
+    code, out, _ = khien("scan", "--suspicious", "macro", *paths)
+    same(code, 1)
+    same(sorted(out.splitlines()), [
+        name + ": Heuristics.Macro.XLM FOUND" for name in paths[:3]])
 
 
 @test

@@ -15,5 +15,9 @@ opener_fn open_rtf;
 opener_fn open_onenote;
 /* winmail.dat ([MS-OXTNEF]): attachments and the message's body. */
 opener_fn open_tnef;
+/* Parts of workbooks of 2007 and later: a macro sheet of Excel 4, as XML or
+ * binary ([MS-XLSB]); the binary workbook with the names in it. */
+opener_fn open_macro_sheet;
+opener_fn open_macro_names;
 
 #endif

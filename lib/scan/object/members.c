@@ -174,6 +174,8 @@ scan_member(struct scanner *s, struct unpack *u, const struct object *o,
 	if (b.len > 0)
 		scanner_object(s, &child);
 	if (!s->stop)
+		part_look(s, &child, span_of(m->name));
+	if (!s->stop)
 		disguise_look(s, &child, span_of(m->name));
 	free(b.ptr);
 	return true;
@@ -371,8 +373,8 @@ sink_tick(struct peel *p)
 	return !k->s->stop && scanner_in_time(k->s, k->o);
 }
 
-static void
-run_opener(struct scanner *s, const struct object *o, struct span bytes,
+void
+members_open(struct scanner *s, const struct object *o, struct span bytes,
     opener_fn *opener)
 {
 	static const struct peel_ops ops = { sink_begin, sink_add, sink_end,
@@ -406,7 +408,7 @@ unpack_part(struct scanner *s, const struct object *o, struct span packed,
 	    (walk(s, o, packed, PACK_LOCAL, false) & ~WALK_OLD) != 0)
 		scanner_note(s, o, SCAN_R_UNSUPPORTED);
 	if ((left & WALK_OLD) != 0 && !s->stop)
-		run_opener(s, o, packed, open_zip_old);
+		members_open(s, o, packed, open_zip_old);
 }
 
 static opener_fn *const openers[FORMATS] = {
@@ -489,7 +491,7 @@ scan_embedded(
 	set_inner(&child, o, name);
 	/* An archive's own bytes were looked at with those of the object. */
 	if (installers[at->format] != NULL)
-		run_opener(s, o, o->bytes, installers[at->format]);
+		members_open(s, o, o->bytes, installers[at->format]);
 	else if (type_pack(child.bytes) != PACK_NONE)
 		members_scan(s, &child);
 	else if (at->format == FORMAT_MSEXE)
@@ -598,7 +600,7 @@ members_scan(struct scanner *s, const struct object *o)
 		unpack_part(
 		    s, o, span_starts(front, "PK") ? front : o->bytes, how);
 	if (!s->stop && openers[o->format] != NULL)
-		run_opener(s, o, o->bytes, openers[o->format]);
+		members_open(s, o, o->bytes, openers[o->format]);
 	if (!s->stop)
 		scan_embeddeds(s, o, front.len != o->bytes.len);
 }

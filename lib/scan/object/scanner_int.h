@@ -2,6 +2,7 @@
 #define SCAN_SCANNER_INT_H
 
 #include "crypt/crypt.h"
+#include "formats/peel.h"
 #include "formats/text/html.h"
 #include "scan/match/match.h"
 #include "scan/rules/rules.h"
@@ -115,8 +116,17 @@ bool names_look(struct scanner *s, const struct object *member,
 void
 disguise_look(struct scanner *s, const struct object *member, struct span name);
 
+/* ---- part.c ------------------------------------------------------------------- */
+
+/* Takes a member apart that is known by its name alone: a part of a document. */
+void
+part_look(struct scanner *s, const struct object *member, struct span name);
+
 /* ---- members.c ---------------------------------------------------------------- */
 
 void members_scan(struct scanner *s, const struct object *o);
+/* What an opener makes of bytes of the object. */
+void members_open(struct scanner *s, const struct object *o, struct span bytes,
+    opener_fn *opener);
 
 #endif

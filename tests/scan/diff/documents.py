@@ -1,6 +1,7 @@
 """Compound files and workbooks, and formulas of macro sheets as text."""
 import struct
 
+from archives import zip_of
 from harness import one
 
 NONE, END, TABLE = 0xffffffff, 0xfffffffe, 0xfffffffd
@@ -125,6 +126,35 @@ def wide(text):
 
 def call(number, given=1):
     return struct.pack("<BBH", 0x42, given, number)
+
+
+# ---- binary workbooks -------------------------------------------------------
+
+
+def record12(kind, data=b""):
+    """Seven bits in each byte."""
+    head = bytes([kind]) if kind < 128 else \
+        struct.pack("<BB", kind & 127 | 128, kind >> 7)
+    return head + struct.pack("<BBBB", *(
+        len(data) >> shift & 127 | (128 if shift < 21 else 0)
+        for shift in (0, 7, 14, 21))) + data
+
+
+def sheet12_of(formulas):
+    cells = b"".join(record12(10, bytes(8) + struct.pack(
+        "<BHI", 0, 0, len(f)) + f + bytes(4)) for f in formulas)
+    return record12(129) + record12(0, bytes(17)) + cells + record12(130)
+
+
+def binary_workbook_of(formulas):
+    """The parts that are looked at, no more."""
+    return zip_of([("[Content_Types].xml", b"<Types/>"),
+                   ("xl/workbook.bin", record12(131) + record12(132)),
+                   ("xl/macrosheets/sheet1.bin", sheet12_of(formulas))])
+
+
+def wide12(text):
+    return struct.pack("<BH", 0x17, len(text)) + text.encode("utf-16-le")
 
 
 AUTO_OPEN = record(0x18, struct.pack("<HBBHHH", 0x20, 0, 1, 7, 0, 1)

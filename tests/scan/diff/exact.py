@@ -520,6 +520,10 @@ def macro_rows():
          here=[book([call(documents.CALL)])])
     says("tokens that end it there", "ptgUminus ptgParen ptgInt 3",
          here=[book([b"\x1e\1\0\x13\x15\x1e\3\0"])])
+    says("binary workbooks become text here",
+         "ptgStrcalc ptgFuncVarV args 1 func EXEC (0x006e)",
+         here=[documents.binary_workbook_of(
+             [documents.wide12("calc") + call(documents.EXEC)])])
 
 
 macro_rows()
