@@ -19,7 +19,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static office_part_fn *const parts[] = { excel_open, vba_open,
-		powerpoint_open, native_open, word_open, presenter_open };
+		powerpoint_open, native_open, word_open, presenter_open,
+		message_body_open };
 
 	if (size == 0)
 		return 0;

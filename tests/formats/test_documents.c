@@ -284,7 +284,7 @@ attachments_come_out_of_winmail_dat(void **state)
 	struct buf b = buf_make(4096), props = buf_make(4096);
 
 	(void)state;
-	put_le(&props, 3, 4);
+	put_le(&props, 4, 4);
 	put_le(&props, 0x80010003, 4); /* a named one, of 4 bytes */
 	put_zeros(&props, 16);
 	put_le(&props, 1, 4);
@@ -297,6 +297,10 @@ attachments_come_out_of_winmail_dat(void **state)
 	put_le(&props, 1, 4);
 	put_le(&props, 5, 4);
 	buf_add(&props, "inner\0\0\0", 8);
+	put_le(&props, 0x10090102, 4); /* a body */
+	put_le(&props, 1, 4);
+	put_le(&props, 20, 4);
+	buf_add(&props, "\x10\0\0\0\4\0\0\0LZFu\0\0\0\0\0abc", 20);
 	put_le(&b, 0x223e9f78, 4);
 	put_le(&b, 1, 2);
 	put_attribute(&b, 1, 0x2800c, SPAN("the text"));
@@ -308,6 +312,7 @@ attachments_come_out_of_winmail_dat(void **state)
 	assert_member("body", "the text");
 	assert_member("one.doc", "data");
 	assert_member("two.doc", "inner");
+	assert_member("body/0", "abc");
 	assert_int_equal(s.notes, 0);
 	sink_clear(&s);
 	for (size_t n = 7; n < b.len; n++) {
@@ -320,6 +325,87 @@ attachments_come_out_of_winmail_dat(void **state)
 	sink_clear(&s);
 	buf_free(&b);
 	buf_free(&props);
+}
+
+/* ---- bodies of messages ------------------------------------------------------------------ */
+
+#define BODY "__substg1.0_10090102"
+
+/* The examples of [MS-OXRTFCP] 4, and what is broken. */
+static void
+compressed_bodies_come_out(void **state)
+{
+	static const struct {
+		struct span bytes;
+		const char *want; /* NULL: nothing */
+		unsigned notes;
+	} rows[] = {
+		{ SPAN("\x2d\0\0\0\x2b\0\0\0LZFu\xf1\xc5\xc7\xa7\3\0\x0a\0"
+		       "rcpg125B2\x0a\xf3 \150el\x09\0 bw\5\xb0ld}\x0a\x80\x0f"
+		       "\xa0"),
+		    "{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n", 0 },
+		{ SPAN("\x1a\0\0\0\x1c\0\0\0LZFu\xe2\xd4KQA\0\4 WXYZ\x0dn}\1"
+		       "\x0e\xb0"),
+		    "{\\rtf1 WXYZWXYZWXYZWXYZWXYZ}", 0 },
+		{ SPAN("\x11\0\0\0\5\0\0\0MELA\0\0\0\0{\\rtf"), "{\\rtf", 0 },
+		/* the size is more than there is */
+		{ SPAN("\x1d\0\0\0\5\0\0\0LZFu\0\0\0\0\0abc"), "abc",
+		    1u << PEEL_DAMAGED },
+		/* cut within a copy */
+		{ SPAN("\x0f\0\0\0\5\0\0\0LZFu\0\0\0\0\2a\0"), "a", 0 },
+		{ SPAN("\x0c\0\0\0\5\0\0\0LZFu\0\0\0\0"), "", 0 },
+		{ SPAN("\0\0\0\0\0\0\0\0MELA\0\0\0\0abc"), NULL, 0 },
+		{ SPAN("\x0f\0\0\0\5\0\0\0LZFv\0\0\0\0abc"), NULL, 0 },
+		{ SPAN("\x0f\0\0"), NULL, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		open_stream("__attach/" BODY, rows[i].bytes);
+		assert_int_equal(s.notes, rows[i].notes);
+		assert_int_equal(s.members, rows[i].want != NULL ? 2 : 1);
+		if (rows[i].want != NULL)
+			assert_member("body/0", rows[i].want);
+		sink_clear(&s);
+	}
+}
+
+/* Letters once around the ring and more, then copies across its end. */
+static void
+long_bodies_go_around(void **state)
+{
+	struct buf b = buf_make(65536);
+	size_t n = 4000; /* in the ring these reach up to 111 */
+	const char *got;
+
+	(void)state;
+	put_le(&b, 12 + n + n / 8 + 5, 4);
+	buf_add(&b, "\0\0\0\0LZFu\0\0\0\0", 12);
+	for (size_t i = 0; i < n; i++) {
+		if (i % 8 == 0)
+			buf_char(&b, 0);
+		buf_char(&b, (char)('a' + i % 23));
+	}
+	buf_char(&b, 3);
+	put_be(&b, 4090u << 4 | 15, 2);
+	put_be(&b, (207u + 4000 + 17) % 4096 << 4, 2);
+	open_stream(BODY, buf_view(&b));
+	assert_int_equal(s.notes, 0);
+	assert_int_equal(sink_bytes(&s, "body/0").len, n + 17);
+	got = sink_bytes(&s, "body/0").ptr;
+	assert_memory_equal(got + n, got + 4090 - 207, 17);
+	sink_clear(&s);
+	for (size_t most = 0; most < 9000; most += 500) {
+		const struct cfb_item item = { BODY, buf_view(&b) };
+		struct cfb_made m = cfb_make(3, &item, 1);
+
+		sink_init(&s);
+		s.bytes_max = most;
+		open_ole2(buf_view(&m.file), &s.peel);
+		sink_clear(&s);
+		buf_free(&m.file);
+	}
+	buf_free(&b);
 }
 
 int
@@ -335,6 +421,8 @@ main(void)
 		cmocka_unit_test(files_of_a_notebook_come_out),
 		cmocka_unit_test(what_needs_a_password_is_noted),
 		cmocka_unit_test(attachments_come_out_of_winmail_dat),
+		cmocka_unit_test(compressed_bodies_come_out),
+		cmocka_unit_test(long_bodies_go_around),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

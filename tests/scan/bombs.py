@@ -360,6 +360,16 @@ def workbook_of_a_million_records():
                          + documents.record(10) * 1000000)])
 
 
+@bomb(*LIMITS)
+def message_whose_body_is_copies():
+    """Each of two bytes gives seventeen; the ring is filled once around by
+    4096 times 8 of them."""
+    around = b"".join(b"\xff" + b"".join(
+        struct.pack(">H", (206 + 17 * (8 * i + k)) % 4096 << 4 | 15)
+        for k in range(8)) for i in range(4096))
+    return zip_of([("a.msg", documents.message_of(b"", around * 70))])
+
+
 @bomb(FULL, *LIMITS, "damaged")
 def rtf_of_a_million_groups():
     return b"{\\rtf1" + b"{\\object{\\*\\objdata 0105" * 200000

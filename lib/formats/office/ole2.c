@@ -32,6 +32,7 @@ static const struct {
 	{ "WordDocument", word_open },
 	{ "Workbook", excel_open },
 	{ "Book", excel_open },
+	{ "__substg1.0_10090102", message_body_open },
 };
 
 static bool

@@ -12,6 +12,7 @@
 
 #include "formats/bytes.h"
 #include "formats/office/office.h"
+#include "formats/office/part.h"
 
 #define ATTACH_DATA    0x6800fu
 #define ATTACH_TITLE   0x18010u
@@ -22,10 +23,11 @@
 #define PROPERTIES_MAX 4096u
 #define PR_ATTACH_DATA 0x3701u
 #define PR_ATTACH_NAME 0x3707u
+#define PR_RTF         0x1009u
 #define PR_HTML        0x1013u
 
 struct tnef {
-	struct peel *out;
+	struct office office;
 	struct span title; /* of the attachment that is under way */
 	bool wanted, damaged;
 };
@@ -37,7 +39,7 @@ give(struct tnef *t, struct span name, struct span bytes)
 
 	m.size = bytes.len;
 	if (bytes.len > 0)
-		t->wanted = peel_slice(t->out, &m, bytes);
+		t->wanted = peel_slice(t->office.out, &m, bytes);
 }
 
 /* ---- MAPI properties ------------------------------------------------------------------ */
@@ -89,6 +91,8 @@ give_value(struct tnef *t, unsigned id, unsigned type, struct span value)
 		give(t, t->title, value);
 	else if (id == PR_HTML)
 		give(t, SPAN("body"), value);
+	else if (id == PR_RTF)
+		t->wanted = message_body_open(&t->office, value);
 }
 
 /* One property at *at.  False: no more, or nonsense. */
@@ -167,9 +171,9 @@ take_attribute(struct tnef *t, uint32_t id, struct span data)
 void
 open_tnef(struct span object, struct peel *out)
 {
-	struct tnef t = {
-		.out = out, .title = SPAN("attachment"), .wanted = true
-	};
+	struct tnef t = { .office = office_begin(object, out),
+		.title = SPAN("attachment"),
+		.wanted = true };
 	size_t at = 6;
 
 	while (t.wanted && !t.damaged && at < object.len) {
@@ -187,5 +191,5 @@ open_tnef(struct span object, struct peel *out)
 		at += 9 + (size_t)len + 2;
 	}
 	if (t.damaged && t.wanted)
-		peel_note(out, PEEL_DAMAGED);
+		office_note(&t.office, PEEL_DAMAGED);
 }

@@ -93,6 +93,16 @@ def compound_of(streams):
     return Compound(streams).file()
 
 
+def message_of(data, packed=None):
+    """A mail whose body are these bytes, each for itself, or packed ones."""
+    if packed is None:
+        packed = b"".join(b"\0" + data[i:i + 8]
+                          for i in range(0, len(data), 8))
+    head = struct.pack("<II4sI", len(packed) + 12, len(data), b"LZFu", 0)
+    return compound_of([("__properties_version1.0", bytes(32)),
+                        ("__substg1.0_10090102", head + packed)])
+
+
 # ---- workbooks --------------------------------------------------------------
 
 

@@ -527,6 +527,8 @@ def macro_rows():
 
 
 macro_rows()
+ndb("compressed bodies of messages", b"body of a mail".hex(), [],
+    here=[documents.message_of(b"{\\rtf1 body of a mail}")])
 
 # ---- running them -----------------------------------------------------------
 
