@@ -408,6 +408,112 @@ long_bodies_go_around(void **state)
 	buf_free(&b);
 }
 
+/* ---- documents of Hangul ----------------------------------------------------------------- */
+
+#define DEFLATED_TEXT                                                          \
+	SPAN("\x2b\xc9\x48\x55\x28\x49\xad\x28\x01\0") /* "the text" */
+
+static void
+open_hwp(unsigned flags, const char *path, struct span bytes)
+{
+	struct buf head = buf_make(256);
+	/* The header stands behind what it speaks of. */
+	struct cfb_item items[] = { { path, bytes },
+		{ "FileHeader", { NULL, 0 } } };
+	struct cfb_made m;
+
+	buf_add(&head, "HWP Document File\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 32);
+	put_le(&head, 0x5000300, 4);
+	put_le(&head, flags, 4);
+	put_zeros(&head, 216);
+	items[1].bytes = buf_view(&head);
+	m = cfb_make(3, items, 2);
+	open_with(open_ole2, buf_view(&m.file));
+	buf_free(&m.file);
+	buf_free(&head);
+}
+
+/* What comes behind the stream itself, by the same name. */
+static void
+assert_inflated(const char *path, const char *want)
+{
+	size_t i = s.members - 1;
+
+	if (want == NULL) {
+		assert_int_equal(s.members, 2);
+		return;
+	}
+	assert_int_equal(s.members, 3);
+	while (strcmp(s.member[i].name, path) != 0)
+		i--;
+	assert_true(i > 0 && strcmp(s.member[i - 1].name, path) == 0);
+	assert_true(span_is(buf_view(&s.member[i].bytes), want));
+}
+
+static void
+streams_of_hangul_are_inflated(void **state)
+{
+	static const struct {
+		unsigned flags;
+		const char *path;
+		struct span bytes;
+		const char *want; /* NULL: there is only what is packed */
+		unsigned notes;
+	} rows[] = {
+		{ 1, "DocInfo", DEFLATED_TEXT, "the text", 0 },
+		{ 1, "BodyText/Section0", DEFLATED_TEXT, "the text", 0 },
+		{ 1, "Scripts/DefaultJScript", DEFLATED_TEXT, "the text", 0 },
+		{ 1, "BinData/BIN0001.png", DEFLATED_TEXT, "the text", 0 },
+		{ 1, "PrvText", DEFLATED_TEXT, NULL, 0 },
+		{ 0, "DocInfo", DEFLATED_TEXT, NULL, 0 },
+		{ 3, "DocInfo", DEFLATED_TEXT, NULL, 1u << PEEL_ENCRYPTED },
+		{ 5, "BodyText/Section0", DEFLATED_TEXT, "the text", 0 },
+		{ 5, "ViewText/Section0", DEFLATED_TEXT, NULL,
+		    1u << PEEL_UNSUPPORTED },
+		{ 1, "DocInfo", SPAN("\x2b\xc9\x48\x55\x28\x49"), "the t",
+		    1u << PEEL_DAMAGED },
+		{ 1, "DocInfo", SPAN("\x4a\x4c\x02\x5e\0\0"), "ab",
+		    1u << PEEL_DAMAGED },
+		{ 1, "DocInfo", SPAN("\xff not deflated"), NULL, 0 },
+		{ 1, "BinData/BIN0001.bmp", SPAN("\x4a\x4c\x02\x5e\0\0"), "ab",
+		    0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		open_hwp(rows[i].flags, rows[i].path, rows[i].bytes);
+		assert_int_equal(s.notes, rows[i].notes);
+		TEST_CASE(rows[i].path);
+		assert_inflated(rows[i].path, rows[i].want);
+		sink_clear(&s);
+	}
+}
+
+/* Hangul puts the size in front of a compound file. */
+static void
+embedded_files_of_hangul_begin_behind_their_size(void **state)
+{
+	static const char inner[] = "\x40\0\0\0\xd0\xcf\x11\xe0\xa1\xb1\x1a"
+				    "\xe1 and so on";
+	unsigned char packed[256];
+	z_stream z = { 0 };
+
+	(void)state;
+	assert_int_equal(
+	    deflateInit2(&z, 9, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY),
+	    Z_OK);
+	z.next_in = (unsigned char *)(uintptr_t)inner;
+	z.avail_in = sizeof(inner) - 1;
+	z.next_out = packed;
+	z.avail_out = sizeof(packed);
+	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+	open_hwp(1, "BinData/BIN0001.OLE",
+	    (struct span){ (const char *)packed, z.total_out });
+	(void)deflateEnd(&z);
+	assert_inflated("BinData/BIN0001.OLE", inner + 4);
+	sink_clear(&s);
+}
+
 int
 main(void)
 {
@@ -423,6 +529,9 @@ main(void)
 		cmocka_unit_test(attachments_come_out_of_winmail_dat),
 		cmocka_unit_test(compressed_bodies_come_out),
 		cmocka_unit_test(long_bodies_go_around),
+		cmocka_unit_test(streams_of_hangul_are_inflated),
+		cmocka_unit_test(
+		    embedded_files_of_hangul_begin_behind_their_size),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -370,6 +370,11 @@ def message_whose_body_is_copies():
     return zip_of([("a.msg", documents.message_of(b"", around * 70))])
 
 
+@bomb("ratio", "size")
+def hangul_of_zeros():
+    return documents.hangul_of(bytes(ZEROS), "BinData/BIN0001.bin")
+
+
 @bomb(FULL, *LIMITS, "damaged")
 def rtf_of_a_million_groups():
     return b"{\\rtf1" + b"{\\object{\\*\\objdata 0105" * 200000

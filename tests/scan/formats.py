@@ -11,7 +11,7 @@ import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "diff"))
 from archives import gz_of, tar_of, zip_of  # noqa: E402
-from documents import compound_of, message_of  # noqa: E402
+from documents import compound_of, hangul_of, message_of  # noqa: E402
 
 
 def tool(data, *command, name="m.bin", out="out"):
@@ -137,5 +137,6 @@ WRAPPERS = {
     "sis": sis_of,
     "sisx": sisx_of,
     "msg": message_of,
+    "hwp": lambda d: hangul_of(d, "BinData/BIN0001.bin"),
     "ole2": lambda d: compound_of([("one", b"1"), ("Folder/m.bin", d)]),
 }

@@ -57,12 +57,28 @@ stream_open(struct ole2 *o, uint32_t i, const struct cfb_entry *e)
 	m = peel_named(buf_view(&o->path), FORMAT_ANY);
 	m.size = e->size;
 	return peel_slice(o->office.out, &m, stream) &&
-	    parts_open(o, e, stream);
+	    parts_open(o, e, stream) &&
+	    hwp_stream_open(&o->office, buf_view(&o->path), stream);
+}
+
+/* What has to be known before any other stream. */
+static void
+header_look(struct ole2 *o)
+{
+	for (uint32_t n = 0; n < o->tree.n; n++) {
+		struct cfb_entry e = cfb_entry_read(&o->cfb, o->tree.order[n]);
+
+		if (e.kind != CFB_STREAM || !cfb_name_is(&e, "FileHeader"))
+			continue;
+		hwp_begin(&o->office, cfb_stream_load(&o->cfb, &e, &o->copy));
+		return;
+	}
 }
 
 static void
 streams_open(struct ole2 *o)
 {
+	header_look(o);
 	for (uint32_t n = 0; n < o->tree.n; n++) {
 		uint32_t i = o->tree.order[n];
 		struct cfb_entry e = cfb_entry_read(&o->cfb, i);

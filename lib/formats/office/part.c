@@ -40,46 +40,50 @@ office_name_next(struct office *o, const char *name, char text[OFFICE_NAME])
 }
 
 static bool
-inflate_pieces(struct office *o, z_stream *z)
+inflate_pieces(struct office *o, z_stream *z, const struct office_packed *p)
 {
 	unsigned char piece[16384];
+	size_t skip = p->skip;
 	int rc = Z_OK;
 
 	while (rc == Z_OK) {
+		struct span s = { (const char *)piece, 0 };
 		size_t n;
 
 		z->next_out = piece;
 		z->avail_out = sizeof(piece);
 		rc = inflate(z, Z_NO_FLUSH);
-		n = sizeof(piece) - z->avail_out;
-		if (n > 0 &&
-		    !peel_add(o->out, (struct span){ (char *)piece, n }))
+		s.len = sizeof(piece) - z->avail_out;
+		n = s.len < skip ? s.len : skip;
+		skip -= n;
+		s = span_from(s, n);
+		if (s.len > 0 && !peel_add(o->out, s))
 			return false;
 	}
-	if (rc != Z_STREAM_END)
-		office_note(o, rc == Z_MEM_ERROR ? PEEL_MEMORY : PEEL_DAMAGED);
+	if (rc == Z_MEM_ERROR)
+		office_note(o, PEEL_MEMORY);
+	else if (rc != Z_STREAM_END && !(p->loose && rc == Z_DATA_ERROR))
+		office_note(o, PEEL_DAMAGED);
 	return true;
 }
 
 bool
-office_inflate(struct office *o, struct span name, struct span packed, bool raw)
+office_inflate(struct office *o, const struct office_packed *p)
 {
-	struct peel_member m = peel_named(name, FORMAT_ANY);
+	struct peel_member m = peel_named(p->name, FORMAT_ANY);
 	z_stream z = { 0 };
 	bool more;
 
-	if (packed.len > UINT32_MAX)
-		packed.len = UINT32_MAX;
-	if (inflateInit2(&z, raw ? -MAX_WBITS : MAX_WBITS) != Z_OK) {
+	m.packed = p->bytes.len > UINT32_MAX ? UINT32_MAX : p->bytes.len;
+	if (inflateInit2(&z, p->raw ? -MAX_WBITS : MAX_WBITS) != Z_OK) {
 		office_note(o, PEEL_MEMORY);
 		return true;
 	}
 	/* zlib's interface is not const, but it does not write there. */
-	z.next_in = (unsigned char *)(uintptr_t)packed.ptr;
-	z.avail_in = (uInt)packed.len;
-	m.packed = packed.len;
-	more =
-	    peel_begin(o->out, &m) && inflate_pieces(o, &z) && peel_end(o->out);
+	z.next_in = (unsigned char *)(uintptr_t)p->bytes.ptr;
+	z.avail_in = (uInt)m.packed;
+	more = peel_begin(o->out, &m) && inflate_pieces(o, &z, p) &&
+	    peel_end(o->out);
 	(void)inflateEnd(&z);
 	return more;
 }

@@ -24,6 +24,7 @@ struct office {
 	unsigned noted;   /* bits of enum peel_problem already told */
 	unsigned told;    /* bits of enum office_suspicion */
 	unsigned members; /* that had no name of their own */
+	bool hwp_deflated, hwp_distributed; /* as FileHeader says it */
 };
 
 struct office office_begin(struct span object, struct peel *out);
@@ -36,10 +37,19 @@ bool office_secret(struct office *o);
 struct span
 office_name_next(struct office *o, const char *name, char text[OFFICE_NAME]);
 
-/* Deflated bytes as a member, inflated piece by piece.  `raw`: without the
- * frame of zlib. */
-bool office_inflate(
-    struct office *o, struct span name, struct span packed, bool raw);
+/* Deflated bytes as a member, inflated piece by piece. */
+struct office_packed {
+	struct span name, bytes;
+	bool raw;    /* without the frame of zlib */
+	bool loose;  /* nothing is said of what is no deflated data */
+	size_t skip; /* bytes in front of the member */
+};
+bool office_inflate(struct office *o, const struct office_packed *p);
+
+/* Of a document of Hangul: what its FileHeader says, and what a stream is
+ * that may be deflated. */
+void hwp_begin(struct office *o, struct span header);
+bool hwp_stream_open(struct office *o, struct span path, struct span stream);
 
 /* The streams of compound files that hold more than meets the eye. */
 typedef bool office_part_fn(struct office *o, struct span stream);

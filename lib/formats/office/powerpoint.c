@@ -13,11 +13,13 @@ storage_open(struct office *o, uint16_t version, struct span data)
 {
 	char text[OFFICE_NAME];
 	struct span name = office_name_next(o, "object", text);
+	struct office_packed packed = { .name = name,
+		.bytes = span_from(data, 4) };
 	struct peel_member m = peel_named(name, FORMAT_ANY);
 
 	/* The instance says whether it is deflated, behind its size. */
 	if (version >> 4 == 1)
-		return office_inflate(o, name, span_from(data, 4), false);
+		return office_inflate(o, &packed);
 	return data.len == 0 || peel_slice(o->out, &m, data);
 }
 

@@ -1,5 +1,6 @@
 """Compound files and workbooks, and formulas of macro sheets as text."""
 import struct
+import zlib
 
 from archives import zip_of
 from harness import one
@@ -101,6 +102,19 @@ def message_of(data, packed=None):
     head = struct.pack("<II4sI", len(packed) + 12, len(data), b"LZFu", 0)
     return compound_of([("__properties_version1.0", bytes(32)),
                         ("__substg1.0_10090102", head + packed)])
+
+
+def raw_deflate(data):
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return packer.compress(data) + packer.flush()
+
+
+def hangul_of(data, name="BodyText/Section0", flags=1, packed=None):
+    """A document of Hangul 5 with the data, deflated, in a stream."""
+    head = b"HWP Document File".ljust(32, b"\0") + struct.pack(
+        "<II", 0x5000300, flags) + bytes(216)
+    return compound_of([("FileHeader", head), (
+        name, raw_deflate(data) if packed is None else packed)])
 
 
 # ---- workbooks --------------------------------------------------------------

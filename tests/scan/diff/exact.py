@@ -530,6 +530,22 @@ macro_rows()
 ndb("compressed bodies of messages", b"body of a mail".hex(), [],
     here=[documents.message_of(b"{\\rtf1 body of a mail}")])
 
+
+def hangul_rows():
+    word = b"words of Hangul " * 9
+    hangul = documents.hangul_of
+    names = ("DocInfo", "BodyText/Section0", "BodyText/section12",
+             "Scripts/DefaultJScript", "Scripts/JScriptVersion",
+             "BinData/BIN0001.png", "ViewText/Section0", "Other/BIN2")
+    row("streams of Hangul are inflated by their names", "ndb",
+        "@:0:*:" + word[:16].hex(),
+        hits=[hangul(word, n) for n in names],
+        misses=[hangul(word, n) for n in (
+            "PrvText", "DocOptions/_LinkDoc", "BodyText/Foo", "Foo")])
+
+
+hangul_rows()
+
 # ---- running them -----------------------------------------------------------
 
 
