@@ -234,7 +234,8 @@ type_pack(struct span object)
 	return old_tar(object) ? PACK_ARCHIVE : PACK_NONE;
 }
 
-/* As ClamAV does it: by the folder of one of the first three members. */
+/* As ClamAV does it: by how one of the first three members is called, or of
+ * all when one of these looks like a document's (ANY). */
 enum format
 type_document(struct span zip)
 {
@@ -242,17 +243,26 @@ type_document(struct span zip)
 		const char *folder;
 		enum format format;
 	} folders[] = { { "word/", FORMAT_OOXML_WORD },
-		{ "xl/", FORMAT_OOXML_XL }, { "ppt/", FORMAT_OOXML_PPT } };
+		{ "xl/", FORMAT_OOXML_XL }, { "ppt/", FORMAT_OOXML_PPT },
+		{ "Contents/content.hpf", FORMAT_OOXML_HWP },
+		{ "mimetype", FORMAT_ANY }, { "version.xml", FORMAT_ANY },
+		{ "[Content_Types].xml", FORMAT_ANY },
+		{ "docProps/", FORMAT_ANY }, { "customXml/", FORMAT_ANY } };
+	bool all = false;
 
-	for (int n = 0; n < 3 && zip.len > ZIP_LOCAL; n++) {
+	for (int n = 0; (n < 3 || all) && zip.len > ZIP_LOCAL; n += !all) {
 		struct span name = span_from(zip, ZIP_LOCAL);
 		const char *next;
 
 		if (!span_starts(zip, "PK\3\4"))
 			break;
-		for (size_t i = 0; i < COUNT(folders); i++)
-			if (span_starts(name, folders[i].folder))
+		for (size_t i = 0; i < COUNT(folders); i++) {
+			if (!span_starts(name, folders[i].folder))
+				continue;
+			if (folders[i].format != FORMAT_ANY)
 				return folders[i].format;
+			all = true;
+		}
 		next = memmem(name.ptr, name.len, "PK\3\4", 4);
 		if (next == NULL)
 			break;

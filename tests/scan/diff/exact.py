@@ -545,6 +545,22 @@ def hangul_rows():
 
 
 hangul_rows()
+for some, want in (((), True), (("a", "b"), True), (("a", "b", "c"), False),
+                   (("mimetype", *"abcdef"), True),
+                   (("a", "b", "mimetype", *"cdef"), True),
+                   (("a", "b", "c", "mimetype"), False),
+                   (("version.xml", *"abc"), True),
+                   (("[Content_Types].xml", *"abc"), True),
+                   (("docProps/app.xml", *"abc"), True),
+                   (("customXml/a", *"abc"), True),
+                   (("_rels/.rels", *"abc"), False)):
+    for last, kind in (("Contents/content.hpf", "HWP"), ("xl/a", "XL")):
+        data = archives.zip_of([*((n, b"-") for n in some),
+                                (last, B + b"a part")], True)
+        row("what a zip is by its names", "ldb", "@;Engine:51-255,"
+            "Container:CL_TYPE_OOXML_%s,Target:0;0;%s" % (
+                kind, b"a part".hex()), [data] if want else [],
+            [] if want else [data])
 
 # ---- running them -----------------------------------------------------------
 
