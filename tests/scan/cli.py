@@ -366,6 +366,16 @@ def macro_sheets_of_excel_4_are_told_in_every_kind_of_workbook(khien):
 
 
 @test
+def names_within_an_installer_can_be_read(khien):
+    for name in ("Binary.setup.exe", "Icon._odd.ico"):
+        khien.write("a.msi", documents.compound_of(
+            [(documents.installer_name(name), EICAR)]))
+        code, out, _ = khien("scan", "--json", "a.msi")
+        same(code, 1)
+        same(json.loads(out.splitlines()[0])["inner"], name)
+
+
+@test
 def an_unsigned_container_is_refused(khien):
     khien.write("main.cvd", b"ClamAV-VDB:1:1:1:1:" + b"0" * 32
                 + b":aaaa:me:1".ljust(460) + b"rubbish")

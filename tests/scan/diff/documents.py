@@ -94,6 +94,18 @@ def compound_of(streams):
     return Compound(streams).file()
 
 
+ALPHABET = ("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+            "abcdefghijklmnopqrstuvwxyz._")
+
+
+def installer_name(text):
+    """As Windows Installer packs it: two letters in each unit."""
+    numbers = [ALPHABET.index(c) for c in text]
+    pairs = zip(numbers[::2], numbers[1::2])
+    last = chr(0x4800 + numbers[-1]) if len(text) % 2 else ""
+    return "".join(chr(0x3800 + a + (b << 6)) for a, b in pairs) + last
+
+
 def message_of(data, packed=None):
     """A mail whose body are these bytes, each for itself, or packed ones."""
     if packed is None:
