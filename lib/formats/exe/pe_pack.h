@@ -55,6 +55,47 @@ bool pe_embedded_give(struct span object, size_t from, struct peel *out);
 /* Whether `s` begins with one that is given so. */
 bool pe_is_embedded(struct span s);
 
+/* ---- stubs --------------------------------------------------------------- */
+
+/* Code up to its operands, of which any byte will do. */
+#define ANY (-1)
+struct pattern {
+	const int16_t *code;
+	size_t n;
+};
+#define PATTERN(codes) ((struct pattern){ codes, COUNT(codes) })
+bool code_is(struct span s, uint64_t at, struct pattern p);
+/* Where it begins first, in `max` bytes from `from` on. */
+bool code_find(
+    struct span s, uint64_t from, uint64_t max, struct pattern p, uint64_t *at);
+
+/* How a byte is decrypted, while a counter counts down. */
+#define STEPS_MAX 96u
+enum step_kind {
+	STEP_ADD,
+	STEP_SUB,
+	STEP_XOR,
+	STEP_ROL,
+	STEP_ROR,
+	STEP_ADD_COUNT,
+	STEP_SUB_COUNT,
+	STEP_XOR_COUNT
+};
+struct steps {
+	struct step {
+		enum step_kind kind;
+		uint8_t by;
+	} step[STEPS_MAX];
+	size_t n;
+};
+/* The instructions on al from `at` up to `end`, which is code; false if one is
+ * not known. */
+bool steps_read(struct span s, uint64_t at, struct span end, struct steps *out);
+/* Done to `n` bytes at `at`, as far as there are so many; counts from n.
+ * False: no time is left. */
+bool steps_do(const struct steps *s, struct buf *b, uint64_t at, uint32_t n,
+    struct peel *ticker);
+
 /* ---- methods of compression --------------------------------------------- */
 
 /* NRV of the UCL library, in its form for 32-bit little-endian words.  Adds

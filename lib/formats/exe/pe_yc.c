@@ -8,138 +8,12 @@
  * entry point, the second in what the first one decrypts.  The steps are read
  * and done, and the file is given without the section of the crypter. */
 
-#define STUB_MAX  0x4000u
-#define HEAD_MAX  0x80u
-#define STEPS_MAX 96u
-#define SECTION   40u
-#define TICK      (1u << 16)
+#define STUB_MAX 0x4000u
+#define HEAD_MAX 0x80u
+#define SECTION  40u
 
-enum step_kind { ADD, SUB, XOR, ROL, ROR, ADD_COUNT, SUB_COUNT, XOR_COUNT };
-struct step {
-	enum step_kind kind;
-	uint8_t by;
-};
-struct steps {
-	struct step step[STEPS_MAX];
-	size_t n;
-};
-
-/* Instructions on al; `bytes` of them, then an operand if `operand`. */
-static const struct code {
-	uint8_t byte[2], bytes;
-	bool operand, idle;
-	enum step_kind kind;
-	uint8_t by; /* when there is no operand */
-} codes[] = {
-	{ { 0x04 }, 1, true, false, ADD, 0 },
-	{ { 0x2c }, 1, true, false, SUB, 0 },
-	{ { 0x34 }, 1, true, false, XOR, 0 },
-	{ { 0xc0, 0xc0 }, 2, true, false, ROL, 0 },
-	{ { 0xc0, 0xc8 }, 2, true, false, ROR, 0 },
-	{ { 0x02, 0xc1 }, 2, false, false, ADD_COUNT, 0 },
-	{ { 0x2a, 0xc1 }, 2, false, false, SUB_COUNT, 0 },
-	{ { 0x32, 0xc1 }, 2, false, false, XOR_COUNT, 0 },
-	{ { 0xfe, 0xc0 }, 2, false, false, ADD, 1 },
-	{ { 0xfe, 0xc8 }, 2, false, false, SUB, 1 },
-	{ { 0xf6, 0xd0 }, 2, false, false, XOR, 0xff },
-	{ { 0x90 }, 1, false, true, ADD, 0 },      /* nop */
-	{ { 0xf8 }, 1, false, true, ADD, 0 },      /* clc */
-	{ { 0xf9 }, 1, false, true, ADD, 0 },      /* stc */
-	{ { 0xf5 }, 1, false, true, ADD, 0 },      /* cmc */
-	{ { 0xeb, 0x01 }, 2, true, true, ADD, 0 }, /* jmp over a byte */
-};
-
-static const struct code *
-code_find(struct span s, uint64_t at)
-{
-	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (bytes_are(s, at,
-			(struct span){
-			    (const char *)codes[i].byte, codes[i].bytes }))
-			return &codes[i];
-	return NULL;
-}
-
-/* From behind lodsb to the loop. */
-static bool
-steps_read(struct span s, uint64_t at, struct steps *out)
-{
-	out->n = 0;
-	for (unsigned turn = 0; turn < STEPS_MAX; turn++) {
-		const struct code *c;
-		uint8_t by;
-
-		if (bytes_are(s, at, SPAN("\xaa\xe2")))
-			return out->n > 0;
-		c = code_find(s, at);
-		if (c == NULL)
-			return false;
-		at += c->bytes;
-		by = c->by;
-		if (c->operand && !bytes_u8(s, at++, &by))
-			return false;
-		if (!c->idle)
-			out->step[out->n++] = (struct step){ c->kind, by };
-	}
-	return false;
-}
-
-static uint8_t
-rotate(uint8_t v, unsigned left)
-{
-	left %= 8;
-	return (uint8_t)(v << left | v >> (8 - left));
-}
-
-static uint8_t
-steps_do(const struct steps *s, uint8_t v, uint8_t count)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		uint8_t by = s->step[i].by;
-
-		switch (s->step[i].kind) {
-		case ADD_COUNT:
-			v = (uint8_t)(v + count);
-			break;
-		case SUB_COUNT:
-			v = (uint8_t)(v - count);
-			break;
-		case XOR_COUNT:
-			v ^= count;
-			break;
-		case ADD:
-			v = (uint8_t)(v + by);
-			break;
-		case SUB:
-			v = (uint8_t)(v - by);
-			break;
-		case XOR:
-			v ^= by;
-			break;
-		case ROL:
-			v = rotate(v, by & 31u);
-			break;
-		case ROR:
-			v = rotate(v, 8u - by % 8u);
-			break;
-		}
-	}
-	return v;
-}
-
-/* `n` bytes at `at`, as far as there are so many, while ecx counts from n. */
-static bool
-decrypt(struct buf *b, uint64_t at, uint32_t n, const struct steps *s,
-    struct peel *ticker)
-{
-	for (uint32_t i = 0; i < n && at + i < b->len; i++) {
-		if (i % TICK == TICK - 1 && !peel_tick(ticker))
-			return false;
-		b->ptr[at + i] = (char)steps_do(
-		    s, (uint8_t)b->ptr[at + i], (uint8_t)(n - i));
-	}
-	return true;
-}
+/* stosb; loop */
+static const struct span loop_end = { "\xaa\xe2", 2 };
 
 struct stub {
 	uint64_t at;      /* file offset of what the first loop decrypts */
@@ -171,7 +45,8 @@ stub_read(struct span object, const struct exe *x, struct stub *s)
 	    !bytes_le32(code, at + 20, &begin))
 		return false;
 	loop = find(code, SPAN("\xeb\x01\xc2\xac"));
-	if (loop == SIZE_MAX || !steps_read(code, loop + 4, &s->steps))
+	if (loop == SIZE_MAX ||
+	    !steps_read(code, loop + 4, loop_end, &s->steps))
 		return false;
 	s->base = here - (uint32_t)at - 6;
 	s->at = x->entry + (uint32_t)(begin - s->base);
@@ -216,7 +91,7 @@ sections_decrypt(struct span object, const struct exe *x, uint32_t own,
 		room -= s->raw_size;
 		if (n > s->raw_size)
 			n = (uint32_t)s->raw_size;
-		if (!decrypt(&im->bytes, s->raw, n, steps, out))
+		if (!steps_do(steps, &im->bytes, s->raw, n, out))
 			return false;
 	}
 	return true;
@@ -295,12 +170,12 @@ pe_yc(struct span object, const struct exe *x, struct peel *out,
 	im->whole = true;
 	im->bytes.max = object.len;
 	buf_span(&im->bytes, object);
-	if (im->bytes.full || !decrypt(&im->bytes, s.at, s.n, &s.steps, out))
+	if (im->bytes.full || !steps_do(&s.steps, &im->bytes, s.at, s.n, out))
 		return UNPACKED_BROKEN;
 	code = bytes_sub(buf_view(&im->bytes), s.at, s.n);
 	loop = find(code, SPAN("\x8b\xfe\xeb\x04\x90\xeb\x01"));
 	if (loop == SIZE_MAX || !bytes_are(code, loop + 8, SPAN("\xac")) ||
-	    !steps_read(code, loop + 9, &steps) ||
+	    !steps_read(code, loop + 9, loop_end, &steps) ||
 	    !sections_decrypt(object, x, own, &steps, im, out))
 		return UNPACKED_BROKEN;
 	entry_restore(x, &s, im);
