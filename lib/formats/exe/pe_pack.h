@@ -47,7 +47,8 @@ enum unpacked {
 };
 typedef enum unpacked unpacker_fn(struct span object, const struct exe *x,
     struct peel *out, struct pe_image *im);
-unpacker_fn pe_upx, pe_aspack, pe_mew, pe_wwpack, pe_petite, pe_yc, pe_fsg;
+unpacker_fn pe_upx, pe_aspack, pe_mew, pe_wwpack, pe_petite, pe_yc, pe_fsg,
+    pe_upack;
 
 /* Programs in `object` from byte `from` on.  False when the sink wants no
  * more. */
