@@ -8,6 +8,7 @@ static const struct packer {
 	{ "yc", pe_yc },
 	{ "fsg", pe_fsg },
 	{ "petite", pe_petite },
+	{ "pespin", pe_pespin },
 	{ "upack", pe_upack },
 	{ "upx", pe_upx },
 	{ "aspack", pe_aspack },
