@@ -74,9 +74,9 @@ enum err scan_verdict_decode(
 /* ---- limits ------------------------------------------------------------ */
 
 struct scan_limits {
-	uint32_t depth;       /* archives within archives; 16 */
 	uint64_t size;        /* unpacked bytes of one file; 1 GiB */
 	uint64_t member_size; /* of one member; 256 MiB */
+	uint32_t depth;       /* archives within archives; 16 */
 	uint32_t ratio;       /* unpacked : packed, once over 16 MiB; 250 */
 	uint32_t count;       /* members of one file, all levels; 100,000 */
 	uint32_t seconds;     /* of one file; 120 */
