@@ -105,6 +105,14 @@ enum nrv { NRV_2B, NRV_2D, NRV_2E, NRVS };
 bool nrv_unpack(
     enum nrv method, struct span in, struct buf *out, struct peel *ticker);
 
+/* LZMA.  It has no end mark: what follows it is decoded too, as far as that
+ * goes, and as far as `out` has room. */
+struct lzma_bits {
+	unsigned context, position_literal, position; /* lc, lp, pb */
+};
+bool lzma_unpack(struct lzma_bits bits, struct span in, struct buf *out,
+    struct peel *ticker);
+
 /* One stream of aPLib within the image: from *from to *to, both moved on; not
  * more than `room` bytes. */
 bool aplib_unpack(struct pe_image *im, size_t *from, size_t *to, size_t room,

@@ -1,5 +1,3 @@
-#include <lzma.h>
-
 #include "formats/exe/pe_pack.h"
 
 /* UPX (upx.github.io).  A first section without data in the file is what the
@@ -14,7 +12,6 @@
 #define STUB_MAX    64u
 #define FILE_HEADER 24u
 #define SECTION     40u
-#define CHUNK       65536u
 
 struct place {
 	struct exe_section target, source;
@@ -95,52 +92,20 @@ place_find(struct span object, const struct exe *x, struct place *p)
 	return p->n > 0;
 }
 
-/* LZMA after two bytes with its parameters.  It has no end mark: what follows
- * it is decoded too, as far as that goes. */
+/* LZMA after two bytes with its parameters. */
 static bool
-lzma_unpack(struct span in, struct buf *out, struct peel *ticker)
+lzma_two(struct span in, struct buf *out, struct peel *ticker)
 {
-	lzma_options_lzma opt = { .dict_size = 1u << 24 };
-	lzma_filter filters[] = { { LZMA_FILTER_LZMA1, &opt },
-		{ LZMA_VLI_UNKNOWN, NULL } };
-	lzma_stream s = LZMA_STREAM_INIT;
-	uint8_t chunk[4096];
-	lzma_ret r = LZMA_OK;
+	struct lzma_bits bits;
 	uint8_t first, second;
 
 	if (!bytes_u8(in, 0, &first) || !bytes_u8(in, 1, &second))
 		return false;
-	opt.pb = first & 7;
-	opt.lp = second >> 4;
-	opt.lc = second & 15;
-	if (first >> 3 != opt.lc + opt.lp || opt.lc + opt.lp > LZMA_LCLP_MAX ||
-	    opt.pb > LZMA_PB_MAX)
-		return false;
-	if (opt.dict_size > out->max)
-		opt.dict_size = out->max < LZMA_DICT_SIZE_MIN
-		    ? LZMA_DICT_SIZE_MIN
-		    : (uint32_t)out->max;
-	if (lzma_raw_decoder(&s, filters) != LZMA_OK)
-		return false;
-	s.next_in = (const uint8_t *)in.ptr + 2;
-	s.avail_in = in.len - 2;
-	for (size_t tick = 0; r == LZMA_OK && !out->full;) {
-		s.next_out = chunk;
-		s.avail_out = sizeof(chunk);
-		if (s.avail_out > out->max - out->len)
-			s.avail_out = out->max - out->len;
-		if (s.avail_out == 0)
-			break;
-		r = lzma_code(&s, LZMA_RUN);
-		buf_add(out, chunk, (size_t)(s.next_out - chunk));
-		if (out->len - tick < CHUNK)
-			continue;
-		tick = out->len;
-		if (!peel_tick(ticker))
-			r = LZMA_PROG_ERROR;
-	}
-	lzma_end(&s);
-	return r != LZMA_PROG_ERROR && out->len > 0;
+	bits.position = first & 7;
+	bits.position_literal = second >> 4;
+	bits.context = second & 15;
+	return first >> 3 == bits.context + bits.position_literal &&
+	    lzma_unpack(bits, span_from(in, 2), out, ticker);
 }
 
 /* The original header, of which UPX keeps the offset behind everything, and
@@ -204,7 +169,7 @@ method_try(unsigned method, struct span in, const struct exe *x,
 {
 	buf_clear(&im->bytes);
 	if (method == NRVS)
-		return lzma_unpack(in, &im->bytes, out) && header_find(x, im);
+		return lzma_two(in, &im->bytes, out) && header_find(x, im);
 	if (!nrv_unpack((enum nrv)method, in, &im->bytes, out) ||
 	    im->bytes.len <= FILE_HEADER)
 		return false;
