@@ -106,8 +106,8 @@ void pe_certificates(
 
 /* What stands behind the last section ("overlay"), programs within ("embedded",
  * each up to the next one), and the program that a packer hid, rebuilt: "upx",
- * "aspack", "fsg", "mew", "pespin", "petite", "upack", "wwpack"; or
- * decrypted: "yc". */
+ * "aspack", "fsg", "mew", "nspack", "pespin", "petite", "upack", "wwpack";
+ * or decrypted: "yc". */
 void open_pe(struct span object, struct peel *out);
 /* Only programs within, for what is no program itself; one at the begin of
  * the object is given too. */

@@ -8,6 +8,7 @@ static const struct packer {
 	{ "yc", pe_yc },
 	{ "fsg", pe_fsg },
 	{ "petite", pe_petite },
+	{ "nspack", pe_nspack },
 	{ "pespin", pe_pespin },
 	{ "upack", pe_upack },
 	{ "upx", pe_upx },

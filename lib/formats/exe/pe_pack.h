@@ -48,7 +48,7 @@ enum unpacked {
 typedef enum unpacked unpacker_fn(struct span object, const struct exe *x,
     struct peel *out, struct pe_image *im);
 unpacker_fn pe_upx, pe_aspack, pe_mew, pe_wwpack, pe_petite, pe_yc, pe_fsg,
-    pe_upack, pe_pespin;
+    pe_upack, pe_pespin, pe_nspack;
 
 /* Programs in `object` from byte `from` on.  False when the sink wants no
  * more. */
