@@ -9,7 +9,9 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from formats import documents, zip_of  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "diff"))
+import documents  # noqa: E402
+from formats import zip_of  # noqa: E402
 from support.command import EICAR, has, run, same  # noqa: E402
 
 FOUND = "Eicar-Test-Signature FOUND"
