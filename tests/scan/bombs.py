@@ -34,6 +34,7 @@ SECONDS = 30        # of processor time, for the bomb and the file behind it
 MEMORY = 1536 << 10  # KiB, of the largest process
 ZEROS = 400 << 20
 LIMITS = {"depth", "size", "ratio", "count"}
+CORPUS = pathlib.Path(__file__).parents[2] / "fuzz/corpus/exe"
 FULL = None  # it may be read to its end: there is nothing in it
 bombs = []
 
@@ -392,6 +393,34 @@ def program_of_sixty_thousand_sections():
                                     0x102)
     head += struct.pack("<H", 0x10b).ljust(224, b"\0")
     return head + b"\xff" * 40 * 65535
+
+
+def packed_program(name, moved):
+    """The fuzz target's sample, whose second section, as large as moved, is
+    further behind."""
+    data = bytearray((CORPUS / name).read_bytes())
+    table = 0x80 + 24 + 224  # of sections
+    data[table + 8:table + 12] = struct.pack("<I", moved)
+    data[table + 48:table + 60] = struct.pack("<III", 2 << 20, moved + 0x1000,
+                                              2 << 20)
+    return data, lambda at, value: data.__setitem__(
+        slice(at, at + 4), struct.pack("<I", value))
+
+
+@bomb(*LIMITS, "damaged", "time")
+def upack_of_an_eighth_of_a_gigabyte():
+    """As many literals as 2 MB of zeros are."""
+    moved = 0x7600000
+    data, put = packed_program("upack", moved)
+    stub, va = 0x400, 0x400000 + moved + 0x1000
+    put(0x80 + 40, moved + 0x1000)
+    put(stub + 1, va + 0x300)
+    put(stub + 0x28, va + 0x100)
+    second = stub + 0x100 + 4 * 0x27
+    put(second - 4, va + 0x400)
+    put(second, va + 0x80)
+    put(second + 0x34, 0x401000 + moved)
+    return bytes(data[:stub + 0x400]) + bytes((2 << 20) - 0x400)
 
 
 @bomb(FULL, *LIMITS, "damaged", "unsupported")
