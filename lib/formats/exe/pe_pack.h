@@ -92,10 +92,10 @@ struct steps {
 /* The instructions on al from `at` up to `end`, which is code; false if one is
  * not known. */
 bool steps_read(struct span s, uint64_t at, struct span end, struct steps *out);
-/* Done to `n` bytes at `at`, as far as there are so many; counts from n.
- * False: no time is left. */
+/* Done to `n` bytes at `at`, as far as there are so many, with a counter that
+ * begins at `count`.  False: no time is left. */
 bool steps_do(const struct steps *s, struct buf *b, uint64_t at, uint32_t n,
-    struct peel *ticker);
+    uint32_t count, struct peel *ticker);
 
 /* ---- methods of compression --------------------------------------------- */
 

@@ -190,7 +190,7 @@ fourth_decrypt(struct spin *s)
 	    code_find(all, at, NEAR, PATTERN(load_code), &load) &&
 	    steps_read(all, load + 2, steps_end, &steps) &&
 	    steps_do(&steps, &s->im->bytes, s->fourth.at, (uint32_t)s->fourth.n,
-		s->out);
+		(uint32_t)s->fourth.n, s->out);
 }
 
 /* ---- sections ----------------------------------------------------------------------- */
@@ -309,8 +309,8 @@ sections_do(struct spin *s, struct span object, const struct exe *x,
 		raw_room -= l.n;
 		if (((s->keyed & bit) != 0 && !shifted_do(s, l, *k)) ||
 		    ((s->stepped & bit) != 0 &&
-			!steps_do(
-			    &s->steps, &s->im->bytes, l.at, size, s->out)) ||
+			!steps_do(&s->steps, &s->im->bytes, l.at, (uint32_t)l.n,
+			    size, s->out)) ||
 		    ((s->packed & bit) != 0 && !section_unpack(s, p, &room)))
 			return false;
 	}

@@ -91,7 +91,7 @@ sections_decrypt(struct span object, const struct exe *x, uint32_t own,
 		room -= s->raw_size;
 		if (n > s->raw_size)
 			n = (uint32_t)s->raw_size;
-		if (!steps_do(steps, &im->bytes, s->raw, n, out))
+		if (!steps_do(steps, &im->bytes, s->raw, n, n, out))
 			return false;
 	}
 	return true;
@@ -170,7 +170,8 @@ pe_yc(struct span object, const struct exe *x, struct peel *out,
 	im->whole = true;
 	im->bytes.max = object.len;
 	buf_span(&im->bytes, object);
-	if (im->bytes.full || !steps_do(&s.steps, &im->bytes, s.at, s.n, out))
+	if (im->bytes.full ||
+	    !steps_do(&s.steps, &im->bytes, s.at, s.n, s.n, out))
 		return UNPACKED_BROKEN;
 	code = bytes_sub(buf_view(&im->bytes), s.at, s.n);
 	loop = find(code, SPAN("\x8b\xfe\xeb\x04\x90\xeb\x01"));

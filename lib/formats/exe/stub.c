@@ -121,7 +121,7 @@ step_do(const struct step *s, uint8_t v, uint8_t count)
 
 bool
 steps_do(const struct steps *s, struct buf *b, uint64_t at, uint32_t n,
-    struct peel *ticker)
+    uint32_t count, struct peel *ticker)
 {
 	for (uint32_t i = 0; i < n && at + i < b->len; i++) {
 		uint8_t v = (uint8_t)b->ptr[at + i];
@@ -129,7 +129,7 @@ steps_do(const struct steps *s, struct buf *b, uint64_t at, uint32_t n,
 		if (i % TICK == TICK - 1 && !peel_tick(ticker))
 			return false;
 		for (size_t k = 0; k < s->n; k++)
-			v = step_do(&s->step[k], v, (uint8_t)(n - i));
+			v = step_do(&s->step[k], v, (uint8_t)(count - i));
 		b->ptr[at + i] = (char)v;
 	}
 	return true;

@@ -109,13 +109,11 @@ name_read(
 /* The lengths of the file in each language, then where these are, then, from
  * EPOC 6 on, the lengths before they were deflated. */
 static void
-file_give(
-    struct sis *s, const struct head *h, uint64_t at, unsigned i, unsigned n)
+file_give(struct sis *s, const struct head *h, uint64_t row, unsigned n,
+    struct span name)
 {
-	uint64_t row = at + 4ull * (FILE_WORDS + i);
-	struct buf name = buf_make(4 * NAME_MAX_BYTES);
+	struct peel_member m = peel_named(name, FORMAT_ANY);
 	uint32_t len, place, size;
-	struct peel_member m;
 
 	if (!bytes_le32(s->object, row, &len) ||
 	    !bytes_le32(s->object, row + 4ull * n, &place) ||
@@ -123,26 +121,26 @@ file_give(
 		s->damaged = true;
 		return;
 	}
-	name_read(s->object, h, at, &name);
-	m = peel_named(buf_view(&name), FORMAT_ANY);
 	if (h->epoc6 && bytes_le32(s->object, row + 8ull * n, &size))
 		m.size = size;
 	if (len > 0)
 		give(s, bytes_sub(s->object, place, len), &m, h->deflated);
-	buf_free(&name);
 }
 
 static void
 files_give(struct sis *s, const struct head *h, uint64_t *at, unsigned n)
 {
-	uint64_t words = FILE_WORDS + 2ull * n;
+	uint64_t rows = *at + 4ull * FILE_WORDS;
+	struct buf name = buf_make(4 * NAME_MAX_BYTES);
 
+	name_read(s->object, h, *at, &name);
+	for (unsigned i = 0; i < n && s->wanted && !s->damaged; i++)
+		file_give(s, h, rows + 4ull * i, n, buf_view(&name));
+	*at = rows + 8ull * n;
 	/* And the lengths from before, and the MIME type. */
 	if (h->epoc6)
-		words += n + 2ull;
-	for (unsigned i = 0; i < n && s->wanted && !s->damaged; i++)
-		file_give(s, h, *at, i, n);
-	*at += 4 * words;
+		*at += 4ull * n + 8;
+	buf_free(&name);
 }
 
 /* Options have a name in each language, and 128 bits say which are chosen. */
