@@ -98,6 +98,38 @@ sink_clear(struct sink *s)
 	buf_free(&s->suspects);
 }
 
+void
+sink_damaged(opener_fn *open, struct span f)
+{
+	static struct sink s;
+
+	sink_init(&s);
+	open(f, &s.peel);
+	assert_int_equal(s.members, 0);
+	assert_int_equal(s.notes, 1u << PEEL_DAMAGED);
+	sink_clear(&s);
+	free((char *)f.ptr);
+}
+
+void
+sink_torn(opener_fn *open, struct span f, size_t all, size_t step)
+{
+	static struct sink s;
+
+	for (size_t n = 0; n < f.len; n += n < all ? 1 : step) {
+		char *torn = malloc(n + 1);
+
+		assert_non_null(torn);
+		memcpy(torn, f.ptr, n);
+		sink_init(&s);
+		open((struct span){ torn, n }, &s.peel);
+		assert_true(s.members <= 1);
+		sink_clear(&s);
+		free(torn);
+	}
+	free((char *)f.ptr);
+}
+
 struct span
 sink_bytes(const struct sink *s, const char *name)
 {

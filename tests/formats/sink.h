@@ -25,6 +25,11 @@ struct sink {
 };
 void sink_init(struct sink *s);
 void sink_clear(struct sink *s);
+/* The opener gives nothing of `f`, which is freed, and calls it damaged. */
+void sink_damaged(opener_fn *open, struct span f);
+/* The opener gives at most one member of `f`, which is freed, when it is torn:
+ * at each of the first `all` bytes, then at each step-th. */
+void sink_torn(opener_fn *open, struct span f, size_t all, size_t step);
 /* The bytes of the member of this name; fails the test if there is none. */
 struct span sink_bytes(const struct sink *s, const char *name);
 

@@ -117,17 +117,8 @@ addresses_from_elsewhere_are_damage(void **state)
 
 	(void)state;
 	text_make(text, sizeof(text));
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct span f = program_make(text, &bad[i]);
-		static struct sink s;
-
-		sink_init(&s);
-		open_pe(f, &s.peel);
-		assert_int_equal(s.members, 0);
-		assert_int_equal(s.notes, 1u << PEEL_DAMAGED);
-		sink_clear(&s);
-		free((char *)f.ptr);
-	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		sink_damaged(open_pe, program_make(text, &bad[i]));
 }
 
 static void
@@ -169,17 +160,9 @@ further_streams_that_lead_elsewhere_are_damage(void **state)
 
 	(void)state;
 	text_make(text, sizeof(text));
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct span f = older_make(text, bad[i].second, bad[i].end);
-		static struct sink s;
-
-		sink_init(&s);
-		open_pe(f, &s.peel);
-		assert_int_equal(s.members, 0);
-		assert_int_equal(s.notes, 1u << PEEL_DAMAGED);
-		sink_clear(&s);
-		free((char *)f.ptr);
-	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		sink_damaged(
+		    open_pe, older_make(text, bad[i].second, bad[i].end));
 }
 
 static void
@@ -191,19 +174,7 @@ a_program_torn_anywhere_gives_at_most_one(void **state)
 	(void)state;
 	text_make(text, sizeof(text));
 	f = program_make(text, &good);
-	for (size_t n = 0; n < f.len; n += n < 0x600 ? 1 : 5) {
-		char *torn = malloc(n + 1);
-		static struct sink s;
-
-		assert_non_null(torn);
-		memcpy(torn, f.ptr, n);
-		sink_init(&s);
-		open_pe((struct span){ torn, n }, &s.peel);
-		assert_true(s.members <= 1);
-		sink_clear(&s);
-		free(torn);
-	}
-	free((char *)f.ptr);
+	sink_torn(open_pe, f, 0x600, 5);
 }
 
 int

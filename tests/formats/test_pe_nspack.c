@@ -120,39 +120,19 @@ streams_that_are_not_the_section_are_damage(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(bad); i++) {
-		static struct sink s;
 		struct span f = program_make(false);
 
 		pe_put(
 		    (unsigned char *)f.ptr + AT + bad[i].at, bad[i].value, 4);
-		sink_init(&s);
-		open_pe(f, &s.peel);
-		assert_int_equal(s.members, 0);
-		assert_int_equal(s.notes, 1u << PEEL_DAMAGED);
-		sink_clear(&s);
-		free((char *)f.ptr);
+		sink_damaged(open_pe, f);
 	}
 }
 
 static void
 a_program_torn_anywhere_gives_at_most_one(void **state)
 {
-	struct span f = program_make(true);
-
 	(void)state;
-	for (size_t n = 0; n < f.len; n += 5) {
-		char *torn = malloc(n + 1);
-		static struct sink s;
-
-		assert_non_null(torn);
-		memcpy(torn, f.ptr, n);
-		sink_init(&s);
-		open_pe((struct span){ torn, n }, &s.peel);
-		assert_true(s.members <= 1);
-		sink_clear(&s);
-		free(torn);
-	}
-	free((char *)f.ptr);
+	sink_torn(open_pe, program_make(true), 0, 5);
 }
 
 int

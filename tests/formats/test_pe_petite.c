@@ -193,17 +193,8 @@ records_that_lead_out_of_the_image_are_damage(void **state)
 
 	(void)state;
 	text_make(text, sizeof(text));
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct span f = program_make(text, bad[i], 4);
-		static struct sink s;
-
-		sink_init(&s);
-		open_pe(f, &s.peel);
-		assert_int_equal(s.members, 0);
-		assert_int_equal(s.notes, 1u << PEEL_DAMAGED);
-		sink_clear(&s);
-		free((char *)f.ptr);
-	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		sink_damaged(open_pe, program_make(text, bad[i], 4));
 }
 
 static void
@@ -211,7 +202,6 @@ records_without_an_end_are_damage(void **state)
 {
 	static uint32_t many[0x300];
 	static char text[TEXT];
-	static struct sink s;
 	struct span f;
 
 	(void)state;
@@ -219,12 +209,7 @@ records_without_an_end_are_damage(void **state)
 	for (size_t i = 0; i < sizeof(many) / sizeof(many[0]); i++)
 		many[i] = i % 3 == 0 ? 0x80000001 : 0x2000;
 	f = program_make(text, many, 0x300);
-	sink_init(&s);
-	open_pe(f, &s.peel);
-	assert_int_equal(s.members, 0);
-	assert_int_equal(s.notes, 1u << PEEL_DAMAGED);
-	sink_clear(&s);
-	free((char *)f.ptr);
+	sink_damaged(open_pe, f);
 }
 
 static void
@@ -236,19 +221,7 @@ a_program_torn_anywhere_gives_at_most_one(void **state)
 	(void)state;
 	text_make(text, sizeof(text));
 	f = program_make(text, records_good, GOOD);
-	for (size_t n = 0; n < f.len; n += n < 0xa00 ? 1 : 7) {
-		char *torn = malloc(n + 1);
-		static struct sink s;
-
-		assert_non_null(torn);
-		memcpy(torn, f.ptr, n);
-		sink_init(&s);
-		open_pe((struct span){ torn, n }, &s.peel);
-		assert_true(s.members <= 1);
-		sink_clear(&s);
-		free(torn);
-	}
-	free((char *)f.ptr);
+	sink_torn(open_pe, f, 0xa00, 7);
 }
 
 int

@@ -118,16 +118,9 @@ static void
 steps_that_are_not_known_are_damage(void **state)
 {
 	unsigned char plain[0x400];
-	static struct sink s;
-	struct span f = program_make(plain, true);
 
 	(void)state;
-	sink_init(&s);
-	open_pe(f, &s.peel);
-	assert_int_equal(s.members, 0);
-	assert_int_equal(s.notes, 1u << PEEL_DAMAGED);
-	sink_clear(&s);
-	free((char *)f.ptr);
+	sink_damaged(open_pe, program_make(plain, true));
 }
 
 /* A stub that jumps for ever, and addresses from everywhere. */
@@ -160,22 +153,9 @@ static void
 a_program_torn_anywhere_gives_at_most_one(void **state)
 {
 	unsigned char plain[0x400];
-	struct span f = program_make(plain, false);
 
 	(void)state;
-	for (size_t n = 0; n < f.len; n++) {
-		char *torn = malloc(n + 1);
-		static struct sink s;
-
-		assert_non_null(torn);
-		memcpy(torn, f.ptr, n);
-		sink_init(&s);
-		open_pe((struct span){ torn, n }, &s.peel);
-		assert_true(s.members <= 1);
-		sink_clear(&s);
-		free(torn);
-	}
-	free((char *)f.ptr);
+	sink_torn(open_pe, program_make(plain, false), 0, 1);
 }
 
 int
