@@ -204,23 +204,28 @@ is_vouched(struct chain *c)
 /* ---- the program ------------------------------------------------------------------ */
 
 static bool
-read_table(const struct object *o, struct pe_certificates *out)
+read_table(
+    const struct object *o, const struct exe *x, struct pe_certificates *out)
 {
 	uint16_t revision, type;
-	struct exe x;
 
-	if (o->format != FORMAT_MSEXE)
-		return false;
-	(void)exe_parse(o->bytes, &x);
-	pe_certificates(o->bytes, &x, out);
+	pe_certificates(o->bytes, x, out);
 	return bytes_le16(out->table, 4, &revision) &&
 	    bytes_le16(out->table, 6, &type) && revision == REVISION_2 &&
 	    type == PKCS_7_SIGNED;
 }
 
-/* False: it is not signed, or the set has nothing to say of that. */
+/* Else the set has nothing to say of who signed it. */
 static bool
-begin(struct chain *c, struct scanner *s, const struct object *o)
+may_be_known(const struct scanner *s, const struct object *o)
+{
+	return s->set->dir->certs.size > 0 && o->format == FORMAT_MSEXE;
+}
+
+/* False: it is not signed. */
+static bool
+begin(struct chain *c, struct scanner *s, const struct object *o,
+    const struct exe *x)
 {
 	struct set_region all = s->set->dir->certs;
 
@@ -228,7 +233,7 @@ begin(struct chain *c, struct scanner *s, const struct object *o)
 		.o = o,
 		.count = all.size / sizeof(struct set_cert),
 		.checks = CHECKS_MAX };
-	if (c->count == 0 || !read_table(o, &c->table))
+	if (!read_table(o, x, &c->table))
 		return false;
 	c->rows = set_region(s->set, all);
 	if (c->rows == NULL) {
@@ -244,8 +249,11 @@ certs_look(struct scanner *s, const struct object *o)
 {
 	struct set_name name;
 	struct chain c;
-	bool found = begin(&c, s, o) && find_blocked(&c, &name);
+	bool found;
 
+	if (!may_be_known(s, o))
+		return false;
+	found = begin(&c, s, o, look_facts(s, o)) && find_blocked(&c, &name);
 	authenticode_free(c.a);
 	return found && look_found(s, o, &name);
 }
@@ -254,11 +262,13 @@ bool
 certs_vouch(struct scanner *s, struct object *o)
 {
 	struct chain c;
+	struct exe x; /* not the one that is looked at: that is in use */
 
-	if (!o->asked_certs) {
-		o->asked_certs = true;
-		o->is_vouched = begin(&c, s, o) && is_vouched(&c);
-		authenticode_free(c.a);
-	}
+	if (o->asked_certs || !may_be_known(s, o))
+		return o->is_vouched;
+	o->asked_certs = true;
+	(void)exe_parse(o->bytes, &x);
+	o->is_vouched = begin(&c, s, o, &x) && is_vouched(&c);
+	authenticode_free(c.a);
 	return o->is_vouched;
 }

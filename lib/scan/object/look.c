@@ -113,15 +113,23 @@ look_found(
 
 /* ---- facts about programs ------------------------------------------------------------ */
 
-static const struct exe *
-exe_of(struct scanner *s, const struct object *o)
+const struct exe *
+look_facts(struct scanner *s, const struct object *o)
 {
 	if (s->facts_of != o) {
 		s->facts_of = o;
 		s->has_versions = false;
 		s->is_exe = exe_parse(o->bytes, &s->exe);
 	}
-	return s->is_exe ? &s->exe : NULL;
+	return &s->exe;
+}
+
+static const struct exe *
+exe_of(struct scanner *s, const struct object *o)
+{
+	const struct exe *x = look_facts(s, o);
+
+	return s->is_exe ? x : NULL;
 }
 
 static bool

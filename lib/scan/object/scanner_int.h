@@ -87,6 +87,9 @@ bool look_at(struct scanner *s, struct object *o);
  * if the object, or what it came in, is known to be good. */
 bool look_found(
     struct scanner *s, const struct object *o, const struct set_name *name);
+/* What exe_parse() says of the object that is looked at, and has filled in
+ * even when it says no; until another is asked for. */
+const struct exe *look_facts(struct scanner *s, const struct object *o);
 /* False: no memory. */
 bool look_digests(struct scanner *s, struct object *o, unsigned kinds);
 
