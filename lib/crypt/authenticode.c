@@ -9,7 +9,6 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "crypt/authenticode.h"
 #include "crypt/crypt_int.h"
@@ -127,17 +126,6 @@ uses_of(X509 *x)
 	return uses;
 }
 
-static bool
-read_ms(const ASN1_TIME *t, int64_t *out)
-{
-	struct tm tm;
-
-	if (t == NULL || ASN1_TIME_to_tm(t, &tm) != 1)
-		return false;
-	*out = (int64_t)timegm(&tm) * 1000;
-	return true;
-}
-
 static void
 read_modulus(struct entry *e)
 {
@@ -166,8 +154,8 @@ read_cert(struct entry *e)
 	e->x = x = d2i_X509(NULL, &p, (long)e->der.len);
 	if (x == NULL || !hash_name(X509_get_issuer_name(x), e->cert.issuer) ||
 	    !hash_serial(x, e->cert.serial) ||
-	    !read_ms(X509_get0_notBefore(x), &e->cert.from_ms) ||
-	    !read_ms(X509_get0_notAfter(x), &e->cert.to_ms)) {
+	    !crypt_time(X509_get0_notBefore(x), &e->cert.from_ms) ||
+	    !crypt_time(X509_get0_notAfter(x), &e->cert.to_ms)) {
 		X509_free(x);
 		e->x = NULL;
 	} else {
@@ -434,7 +422,7 @@ check_stamp(struct authenticode *a, const ASN1_TYPE *told, struct span content,
 	ok = when != NULL &&
 	    (when->type == V_ASN1_UTCTIME ||
 		when->type == V_ASN1_GENERALIZEDTIME) &&
-	    read_ms(when->value.asn1_string, &out->when_ms) &&
+	    crypt_time(when->value.asn1_string, &out->when_ms) &&
 	    signed_content(
 		a, si, content, "1.2.840.113549.1.7.1", &out->stamper);
 	PKCS7_SIGNER_INFO_free(si);

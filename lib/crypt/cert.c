@@ -372,8 +372,8 @@ out:
 
 /* ---- reading ---- */
 
-static bool
-read_time(const ASN1_TIME *t, int64_t *out)
+bool
+crypt_time(const ASN1_TIME *t, int64_t *out)
 {
 	struct tm tm;
 
@@ -418,8 +418,8 @@ read_info(X509 *x, struct cert_info *out, struct errinfo *ei)
 
 	if (n < 0 || !read_serial(x, v.serial) || !read_pin(x, v.key_pin) ||
 	    X509_digest(x, EVP_sha256(), v.fingerprint, &len) != 1 ||
-	    !read_time(X509_get0_notBefore(x), &v.not_before_ms) ||
-	    !read_time(X509_get0_notAfter(x), &v.not_after_ms))
+	    !crypt_time(X509_get0_notBefore(x), &v.not_before_ms) ||
+	    !crypt_time(X509_get0_notAfter(x), &v.not_after_ms))
 		return crypt_fail(ei, ERR_SYNTAX, "certificate");
 	*out = v;
 	return OK;

@@ -191,9 +191,9 @@ cfb_open(struct cfb *c, struct span file)
 	uint64_t n;
 
 	*c = (struct cfb){ .file = file, .directory = buf_make(file.len) };
-	if (!bytes_are(file, 0, SPAN("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")) ||
-	    !bytes_le16(file, 30, &shift) || file.len < HEADER ||
-	    shift < SHIFT_SMALLEST || shift > SHIFT_GREATEST)
+	if (!bytes_are(file, 0, CFB_MAGIC) || !bytes_le16(file, 30, &shift) ||
+	    file.len < HEADER || shift < SHIFT_SMALLEST ||
+	    shift > SHIFT_GREATEST)
 		return false;
 	c->shift = shift;
 	n = (file.len + (1u << shift) - 1) >> shift;

@@ -8,6 +8,7 @@
  * sectors within a file.  Everything here is bounded by the size of the
  * file: a chain of sectors never gives more of them than there are. */
 
+#define CFB_MAGIC      SPAN("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 #define CFB_NONE       UINT32_MAX /* no entry, no sector */
 #define CFB_NAME_UNITS 32u        /* UTF-16 units of a name, NUL included */
 

@@ -5,10 +5,10 @@
 #include <strings.h>
 #include <zlib.h>
 
+#include "formats/office/cfb.h"
 #include "formats/office/part.h"
 
 #define SIGNATURE    SPAN("HWP Document File")
-#define OLE2         SPAN("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 #define FLAGS_AT     36u
 #define COMPRESSED   1u
 #define PASSWORD     2u
@@ -98,6 +98,6 @@ hwp_stream_open(struct office *o, struct span path, struct span stream)
 	begins.len = peek(stream, head, sizeof(head));
 	if (begins.len == 0)
 		return true;
-	p.skip = bytes_are(begins, SIZE, OLE2) ? SIZE : 0;
+	p.skip = bytes_are(begins, SIZE, CFB_MAGIC) ? SIZE : 0;
 	return office_inflate(o, &p);
 }

@@ -23,9 +23,9 @@ static const struct span ring_begins = SPAN(
 struct lzfu {
 	struct office *office;
 	char ring[RING];
-	size_t at; /* of the next byte in the ring */
-	size_t
-	    from; /* what stands in front of it, from here on, is not given */
+	/* The next byte's place in the ring; from `from` to there nothing was
+	 * given yet. */
+	size_t at, from;
 	bool wanted, ended;
 };
 
