@@ -268,24 +268,24 @@ computers_list(const struct http_req *rq, const struct filter *f, json_t **out,
 	"  AND a.agent_id = d.agent_id"                                        \
 	" ORDER BY d.at_ms DESC, d.detection_id DESC"
 
+const struct choice detection_states[] = {
+	{ "found", N_("Found, not yet dealt with") },
+	{ "failed", N_("Could not be quarantined") },
+	{ "suspicious", N_("Suspicious, left where it is") },
+	{ "quarantined", N_("In quarantine") },
+	{ "restored", N_("Restored") },
+	{ "deleted", N_("Deleted") },
+	{ NULL, NULL },
+};
+
 static const char *
 state_text(const char *state)
 {
-	static const struct {
-		const char *state, *text;
-	} texts[] = {
-		{ "found", N_("Found, not yet dealt with") },
-		{ "failed", N_("Could not be quarantined") },
-		{ "suspicious", N_("Suspicious, left where it is") },
-		{ "quarantined", N_("In quarantine") },
-		{ "restored", N_("Restored") },
-		{ "deleted", N_("Deleted") },
-	};
+	const struct choice *c = detection_states;
 
-	for (size_t i = 0; i < COUNT(texts); i++)
-		if (strcmp(texts[i].state, state) == 0)
-			return texts[i].text;
-	return state;
+	while (c->value != NULL && strcmp(c->value, state) != 0)
+		c++;
+	return c->value != NULL ? c->text : state;
 }
 
 static json_t *

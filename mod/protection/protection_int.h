@@ -133,6 +133,12 @@ struct filter {
 };
 struct filter protection_filter(const struct http_req *rq);
 
+/* What has become of a detection, and a text for people (English msgid). */
+struct choice {
+	const char *value, *text;
+};
+extern const struct choice detection_states[]; /* value NULL ends */
+
 /* {"rows": [...], "total": n, "page": p, "pages": n} */
 #define CHOICES_MAX 1000 /* agencies that a page offers to choose from */
 

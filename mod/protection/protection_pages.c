@@ -139,24 +139,29 @@ overview_page(const struct http_req *rq, struct http_res *rs)
 
 /* ---- lists ---- */
 
-struct choice {
-	const char *value, *text;
-};
+static void
+put_choice(const struct http_req *rq, json_t *list, struct span chosen,
+    const struct choice *c)
+{
+	json_t *o = json_object();
 
+	json_put_text(o, "value", span_of(c->value));
+	json_put_text(o, "text", span_of(tr(rq, c->text)));
+	json_put_bool(o, "chosen", span_is(chosen, c->value));
+	(void)json_array_append_new(list, o);
+}
+
+/* All, or one of these. */
 static void
 put_choices(const struct http_req *rq, json_t *data, struct span chosen,
     const struct choice *choices)
 {
+	static const struct choice all = { "", N_("All") };
 	json_t *list = json_put_new(data, "choices", json_array());
 
-	for (; choices->value != NULL; choices++) {
-		json_t *o = json_object();
-
-		json_put_text(o, "value", span_of(choices->value));
-		json_put_text(o, "text", span_of(tr(rq, choices->text)));
-		json_put_bool(o, "chosen", span_is(chosen, choices->value));
-		(void)json_array_append_new(list, o);
-	}
+	put_choice(rq, list, chosen, &all);
+	for (; choices->value != NULL; choices++)
+		put_choice(rq, list, chosen, choices);
 }
 
 static enum err
@@ -195,7 +200,6 @@ computers_show(
     const struct http_req *rq, struct http_res *rs, int status, json_t *extra)
 {
 	static const struct choice choices[] = {
-		{ "", N_("All") },
 		{ "protected", N_("Protected") },
 		{ "unprotected", N_("Not protected") },
 		{ "unknown", N_("Unknown") },
@@ -238,16 +242,6 @@ computers_page(const struct http_req *rq, struct http_res *rs)
 static void
 detections_page(const struct http_req *rq, struct http_res *rs)
 {
-	static const struct choice choices[] = {
-		{ "", N_("All") },
-		{ "found", N_("Found, not yet dealt with") },
-		{ "failed", N_("Could not be quarantined") },
-		{ "suspicious", N_("Suspicious, left where it is") },
-		{ "quarantined", N_("In quarantine") },
-		{ "restored", N_("Restored") },
-		{ "deleted", N_("Deleted") },
-		{ NULL, NULL },
-	};
 	struct filter f = protection_filter(rq);
 	struct errinfo ei = { 0 };
 	json_t *data;
@@ -261,7 +255,7 @@ detections_page(const struct http_req *rq, struct http_res *rs)
 		centre_fail(rq, rs, &ei);
 		return;
 	}
-	put_choices(rq, data, f.state, choices);
+	put_choices(rq, data, f.state, detection_states);
 	centre_page(rq, rs, 200, "detections", N_("Detections"), data);
 }
 
