@@ -20,14 +20,14 @@ class Table:
             "", "khien", *peers, *[""] * (3 - len(peers)), "ratio", "aim")]
 
     def add(self, figure, aim, ours, *peers):
-        """Numbers or texts; the ratio is to the first peer."""
-        times = peers[0] / ours if peers and not isinstance(
-            ours, str) and ours > 0 else None
-        cells = [c if isinstance(c, str) else "%.2f" % c
-                 for c in (ours, *peers)]
+        """Numbers, or "-" where a peer has none; the less the better.  The
+        ratio is to the first peer that has one."""
+        numbers = [p for p in peers if p != "-"]
+        cells = [c if c == "-" else "%.2f" % c for c in (ours, *peers)]
         cells += ["-"] * (4 - len(cells))
         self.rows.append(ROW.format(
-            figure, *cells, "%.1f" % times if times else "-", aim))
+            figure, *cells,
+            "%.1f" % (numbers[0] / max(ours, 0.01)) if numbers else "-", aim))
 
     def show(self):
         print("\n".join(self.rows), flush=True)

@@ -205,7 +205,7 @@ def small_files(folder, db, clamd):
     mine = min(run(KHIEN, "scan", "--db", db, "--jobs", 2, place)[1]
                for _ in range(ROUNDS))
     theirs = clamd.scan(place, "--multiscan")[2]
-    TABLE.add("small files, two threads, s", "8000/s", mine, theirs, theirs)
+    TABLE.add("8,000 small files, 2 threads, s", "1", mine, "-", theirs)
     print(f"small files: khien {SMALL_FILES / mine:.0f} files/s, clamdscan "
           f"--multiscan {SMALL_FILES / theirs:.0f} files/s", flush=True)
 
@@ -296,7 +296,7 @@ def updates(db, folder, tree, start):
     cache, stat = folder / "cache", walk(tree)
     time.sleep(2.5)  # files that changed just now are not remembered
     run(KHIEN, "scan", "--db", db, "--cache", cache, tree)
-    TABLE.add("unchanged files, files/s", "100000", "%.0f" % rescan(
+    TABLE.add("100,000 unchanged files, s", "1", 1e5 / rescan(
         "second scan of an unchanged tree", db, cache, tree, start, stat))
     for name, kinds in (("hashes", (("hsb", 3000),)),
                         ("hashes and bodies", (("hsb", 2700), ("ldb", 300)))):
@@ -309,7 +309,7 @@ def updates(db, folder, tree, start):
         cpu, _, _, _ = run(KHIEN, "db", "build", "--base", db, "-o", new,
                            more)
         print(f"3000 new {name}: {cpu:.2f} CPU s to add")
-        TABLE.add(f"3000 new {name}, CPU s", "3 s", "%.2f" % cpu)
+        TABLE.add(f"3000 new {name}, CPU s", "3", cpu)
         rescan(f"scan after 3000 new {name}", new, cache, tree, start, stat)
     os.environ["KHIEN_WORKER"] = str(BUILD / "prog/khien-worker")
     plain, worst, took, before, after = run(
@@ -318,8 +318,8 @@ def updates(db, folder, tree, start):
     print(f"change of sets: {took} ms, longest wait for a verdict {worst} ms "
           f"(without one {plain} ms), worker's own memory {before} kB before, "
           f"{after} kB after five")
-    TABLE.add("change of sets, longest wait, ms", "10 ms", worst)
-    TABLE.add("worker's own memory, MB", "30 MB", int(after) / 1e3)
+    TABLE.add("change of sets, longest wait, ms", "10", float(worst))
+    TABLE.add("worker's own memory, MB", "30", int(after) / 1e3)
 
 
 def main():
@@ -344,9 +344,9 @@ def main():
               f"{statistics.median(f[1] for f in first) * 1000:.0f} ms")
         clamd = Clamd(folder, signatures)
         peers = clamd, Clamscan(folder, signatures)
-        TABLE.add("start, CPU s", "50 ms", max(start, 1 / TICK), clamd.load,
+        TABLE.add("start, CPU s", "0.05", max(start, 1 / TICK), clamd.load,
                   clamd.load, peers[1].start)
-        TABLE.add("db build, CPU s", "15 s", cpu, clamd.load)
+        TABLE.add("db build, CPU s", "15", cpu, clamd.load)
         try:
             ratio("start to first verdict, CPU time", "clamd",
                   clamd.load / max(start, 1 / TICK))
@@ -366,7 +366,7 @@ def main():
             most = max(f[2] for f in first)
             ratio("memory (peak of one worker, the set included)", "clamd",
                   clamd.resident() / most)
-            TABLE.add("peak memory of a worker, MB", "150 MB", most / 1e6,
+            TABLE.add("peak memory of a worker, MB", "150", most / 1e6,
                       clamd.resident() / 1e6, clamd.resident() / 1e6,
                       peers[1].peak / 1e6)
         finally:
