@@ -130,9 +130,8 @@ numbered_entity(struct span s, size_t *n, uint32_t *code)
 	return true;
 }
 
-/* Behind the ampersand.  How many bytes it is, 0 for none. */
-static size_t
-read_entity(struct span s, uint32_t *code, bool *closed)
+size_t
+html_entity(struct span s, uint32_t *code, bool *closed)
 {
 	size_t n = 0;
 
@@ -166,7 +165,7 @@ take_entity(struct page *p, bool link)
 {
 	uint32_t code;
 	bool closed;
-	size_t n = read_entity(span_from(p->in, p->at + 1), &code, &closed);
+	size_t n = html_entity(span_from(p->in, p->at + 1), &code, &closed);
 	struct buf wide = buf_make(32);
 
 	p->skip = entity_end(p->in, p->at + 1);

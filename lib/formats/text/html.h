@@ -15,6 +15,9 @@ struct html {
 void html_normalise(struct span page, struct html *out);
 /* Whether text is a page: it holds one of the tags that say so. */
 bool html_is_page(struct span text);
+/* What an entity stands for; `s` begins behind its ampersand.  How many bytes
+ * it is, 0 for none; `closed`: with a semicolon. */
+size_t html_entity(struct span s, uint32_t *code, bool *closed);
 
 /* A script: blanks and comments gone, strings joined and decoded, variables
  * that it declares numbered.  Adds to `out`. */
