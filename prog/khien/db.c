@@ -18,6 +18,7 @@ put_counts(const struct khien *k, const struct scan_counts *c)
 	put_count(k, N_("Body signatures"), c->bodies);
 	put_count(k, N_("Allowed hashes"), c->allowed);
 	put_count(k, N_("YARA rules"), c->yara);
+	put_count(k, N_("Link patterns"), c->links);
 	put_count(k, N_("Skipped"), c->skipped);
 }
 
@@ -107,6 +108,7 @@ put_info_json(const struct scan_set_info *info)
 	json_put_int(o, "bodies", (int64_t)c->bodies);
 	json_put_int(o, "allowed", (int64_t)c->allowed);
 	json_put_int(o, "yara", (int64_t)c->yara);
+	json_put_int(o, "links", (int64_t)c->links);
 	json_put_int(o, "skipped", (int64_t)c->skipped);
 	text = json_dumps(o, JSON_COMPACT);
 	if (text != NULL)
@@ -185,6 +187,7 @@ static const char *const labels[SCAN_LABELS] = {
 	[SCAN_L_INDICATOR] = N_("indicator"),
 	[SCAN_L_SECTION] = N_("hash of a section"),
 	[SCAN_L_IMPORT] = N_("hash of imports"),
+	[SCAN_L_LINK] = N_("link"),
 	[SCAN_L_BODY] = N_("body"),
 	[SCAN_L_TRUSTED] = N_("trusted certificate"),
 	[SCAN_L_BLOCKED] = N_("blocked certificate"),

@@ -247,6 +247,34 @@ LOGICAL = ("Own.Worm;Engine:51-255,Target:0;0&(1|2)>1;"
 
 
 @test
+def lists_of_links_are_counted_found_and_explained(khien):
+    khien.write("own.pdb", b"H:bank.com\nR:.+:.+[.]shop[.]com:17-\nbad\n")
+    khien.write("own.wdb", b"M:mail.com:bank.com\n")
+    khien.write("own.gdb", b"S1:P:00112233\nS1:F:" + b"0" * 64 + b"\n")
+    code, out, err = khien("db", "build", "-o", "set", "own.pdb", "own.wdb",
+                           "own.gdb")
+    same(code, 0)
+    has(err, "own.pdb:3: ")
+    has(out, "Link patterns: 3\n")
+    has(khien("db", "info", "--json", "set")[1], '"links":3')
+    code, out, _ = khien("db", "find", "set", "bank.com")
+    same(sorted(line.split("  ")[0] for line in out.splitlines()),
+         ["H:bank.com", "M:mail.com:bank.com"])
+    has(out, "own.wdb")
+    out = khien("db", "explain", "set", "R:.+:.+")[1]
+    has(out, "(?:.+:.+[.]shop[.]com)/")
+    has(khien("db", "find", "set", "URL.Blocked")[1], "own.gdb")
+    khien.write("letter", b"From: a@b.example\nTo: c@d.example\n"
+                b"Content-Type: text/html\n\n"
+                b"<a href=http://evil.com>www.bank.com</a>\n")
+    code, out, _ = khien("scan", "--json", "--db", "set", "letter")
+    same(code, 1)
+    found = json.loads(out.splitlines()[0])
+    same((found["outcome"], found["name"], found["source"]), (
+        "suspicious", "Heuristics.Phishing.Email.SpoofedDomain", "own.pdb"))
+
+
+@test
 def a_set_can_be_found_in_and_explained(khien):
     khien.write("s/own.ldb", LOGICAL.encode())
     khien.write("s/own.hdb", b"5d41402abc4b2a76b9719d911017c592:5:Own.Hash\n")

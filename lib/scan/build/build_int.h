@@ -59,6 +59,7 @@ struct scan_builder {
 	struct buf groups;  /* struct set_group */
 	struct buf certs;   /* struct set_cert */
 	struct buf types;   /* struct set_type */
+	struct buf links;   /* struct set_link */
 	struct buf ignored; /* struct ignored_name */
 	struct buf rules;   /* struct rule_file */
 	size_t rules_size;
@@ -116,14 +117,14 @@ struct signature_format {
 	line_fn *fn; /* NULL: to be had whole: YARA rules, a container */
 	enum scan_turn turn;
 };
-/* ---- hash.c, ndb.c, ldb.c, ftm.c, member.c, cert.c ----- */
+/* ---- hash.c, ndb.c, ldb.c, ftm.c, member.c, cert.c, link.c ------------- */
 
 /* What is looked for within other things: .ftm lines of type 1. */
 enum err build_formats(struct scan_builder *b, struct errinfo *ei) MUST_USE;
 
 line_fn add_hit, add_allowed, add_section, add_import, add_indicator,
     add_manifest, add_body, add_old_body, add_logical, add_ignored, add_type,
-    add_member, add_certificate;
+    add_member, add_certificate, add_shown_link, add_allowed_link, add_url_hash;
 
 /* ---- sig.c: from text to record --------------------------------------- */
 
@@ -137,6 +138,8 @@ void draft_target(struct sig_draft *d, enum set_target target);
 void draft_format(struct sig_draft *d, enum format f);
 /* It is about members of containers of this format. */
 void draft_member(struct sig_draft *d, enum format container);
+/* It is about links of mails, `hash` of its text. */
+void draft_link(struct sig_draft *d, enum link_kind kind, uint32_t hash);
 /* It belongs to a macro group. */
 void draft_group(struct sig_draft *d, uint32_t group);
 /* It is a certificate of this subject; else one of enemies. */

@@ -591,6 +591,8 @@ extend_data(struct extend *x)
 	    extend_list(x, from->groups, &b->groups, sizeof(struct set_group));
 	to->certs =
 	    extend_list(x, from->certs, &b->certs, sizeof(struct set_cert));
+	to->links =
+	    extend_list(x, from->links, &b->links, sizeof(struct set_link));
 	to->types = extend_bytes(x, from->types, buf_view(&b->types));
 	to->records = extend_records(x);
 	to->texts = set_put_buf(x->w, &b->texts);
@@ -622,6 +624,7 @@ build_extend(struct scan_builder *b, struct span own, uint64_t version,
 		.bodies = from->bodies + b->counts.bodies,
 		.allowed = from->allowed + b->counts.allowed,
 		.yara = from->yara,
+		.link_patterns = from->link_patterns + b->counts.links,
 		.skipped = from->skipped + b->counts.skipped,
 	};
 	struct extend x = { .b = b,
@@ -645,7 +648,7 @@ build_extend(struct scan_builder *b, struct span own, uint64_t version,
 				    "damaged, or memory is short")
 			      : set_finish(x.w, &to);
 		b->counts = (struct scan_counts){ to.hashes, to.bodies,
-			to.allowed, to.yara, to.skipped };
+			to.allowed, to.yara, to.link_patterns, to.skipped };
 	}
 	set_writer_free(x.w);
 	buf_free(&x.keys);

@@ -18,7 +18,8 @@ struct sig_draft {
 	struct set_name name;
 	enum set_target target;
 	unsigned role;   /* SIG_IS_*, or 0 */
-	uint32_t detail; /* the container's format, the group */
+	uint32_t detail; /* the container's format, the group, the hash */
+	enum link_kind link;
 	unsigned char subject[CERT_NAME];
 	struct buf conditions, subs, anchors, variants, wide, record;
 	struct draft_sub sub[SUBS_MAX];
@@ -88,6 +89,14 @@ draft_member(struct sig_draft *d, enum format container)
 {
 	d->role = SIG_IS_MEMBER;
 	d->detail = container;
+}
+
+void
+draft_link(struct sig_draft *d, enum link_kind kind, uint32_t hash)
+{
+	d->role = SIG_IS_LINK;
+	d->link = kind;
+	d->detail = hash;
 }
 
 void
@@ -354,6 +363,7 @@ list_sig(struct scan_builder *b, const struct sig_draft *d, uint32_t sig,
 {
 	const struct always_row always = { sig, d->target };
 	const struct set_member member = { sig, d->detail };
+	const struct set_link link = { sig, d->detail, (uint32_t)d->link };
 	const struct set_group group = { sig, (uint16_t)d->target,
 		(uint16_t)d->detail };
 	struct set_cert cert = { .sig = sig };
@@ -361,6 +371,8 @@ list_sig(struct scan_builder *b, const struct sig_draft *d, uint32_t sig,
 	memcpy(cert.subject, d->subject, CERT_NAME);
 	if (d->role == SIG_IS_MEMBER)
 		buf_add(&b->members, &member, sizeof(member));
+	else if (d->role == SIG_IS_LINK)
+		buf_add(&b->links, &link, sizeof(link));
 	else if (d->role == SIG_IS_GROUP)
 		buf_add(&b->groups, &group, sizeof(group));
 	else if ((d->role & (SIG_IS_BLOCKED | SIG_IS_TRUSTED)) != 0)

@@ -220,6 +220,19 @@ explain_body(struct explain *x, struct reader *r)
 	}
 }
 
+/* A host, a pair of them, or an expression, as it is looked for. */
+static void
+explain_link(struct explain *x, struct reader *r)
+{
+	struct span masked = read_span(r, read_number(r, LINK_PATTERN_MAX));
+
+	say(x, SCAN_L_SUB);
+	for (size_t i = 0; i < masked.len; i++)
+		buf_char(
+		    &x->line, (char)mask_byte((unsigned char)masked.ptr[i], i));
+	say(x, SCAN_L_PATTERN);
+}
+
 static void
 explain_sub(struct explain *x, uint32_t i, struct span sub)
 {
@@ -228,7 +241,9 @@ explain_sub(struct explain *x, uint32_t i, struct span sub)
 		[SUB_BYTES] = "bytes",
 		[SUB_MACRO] = "macro",
 		[SUB_IMAGE] = "image",
-		[SUB_NAME] = "name" };
+		[SUB_NAME] = "name",
+		[SUB_CERT] = "certificate",
+		[SUB_LINK] = "link" };
 	struct reader r = reader_of(sub);
 	uint64_t kind = read_number(&r, SUB_KINDS - 1);
 
@@ -237,6 +252,8 @@ explain_sub(struct explain *x, uint32_t i, struct span sub)
 	buf_fmt(&x->line, "%u: %s ", i, kinds[kind]);
 	if (kind == SUB_BODY)
 		explain_body(x, &r);
+	else if (kind == SUB_LINK)
+		explain_link(x, &r);
 	else
 		say(x, SCAN_L_SUB);
 }
@@ -272,11 +289,16 @@ explain_sig(struct scan_set *set, uint32_t at, inspect_fn *fn, void *arg)
 	struct explain x = { set, fn, arg, buf_make(LINE_MAX_BYTES), true };
 	struct reader r;
 	struct sig sig;
+	bool in_objects;
 
 	if (!sig_read(set_record(set, at), at, &sig))
 		return true;
-	buf_fmt(&x.line, "%d", (int)sig.target);
-	say(&x, SCAN_L_TARGET);
+	in_objects = (sig.flags &
+	    (SIG_IS_LINK | SIG_IS_BLOCKED | SIG_IS_TRUSTED)) == 0;
+	if (in_objects) {
+		buf_fmt(&x.line, "%d", (int)sig.target);
+		say(&x, SCAN_L_TARGET);
+	}
 	explain_conditions(&x, sig.conditions);
 	if ((sig.flags & SIG_LOGICAL) != 0) {
 		r = reader_of(sig.expression);
@@ -285,7 +307,7 @@ explain_sig(struct scan_set *set, uint32_t at, inspect_fn *fn, void *arg)
 	}
 	for (uint32_t i = 0; i < sig.subs && x.go_on; i++)
 		explain_sub(&x, i, sig.sub[i]);
-	if (explain_anchors(&x, &sig) == 0)
+	if (explain_anchors(&x, &sig) == 0 && in_objects)
 		say(&x, SCAN_L_NO_ANCHOR);
 	buf_free(&x.line);
 	return x.go_on;

@@ -51,6 +51,7 @@ static const enum scan_label hash_labels[HASH_USES] = {
 	[HASH_SECTION] = SCAN_L_SECTION,
 	[HASH_IMPORT] = SCAN_L_IMPORT,
 	[HASH_INDICATOR] = SCAN_L_INDICATOR,
+	[HASH_URL] = SCAN_L_LINK,
 };
 
 /* A row of a hash table, put together again. */
@@ -115,6 +116,8 @@ body_id(const struct sig *sig, char id[BODY_ID + 1])
 static enum scan_label
 label_of(const struct sig *sig)
 {
+	if ((sig->flags & SIG_IS_LINK) != 0)
+		return SCAN_L_LINK;
 	if ((sig->flags & SIG_IS_TRUSTED) != 0)
 		return SCAN_L_TRUSTED;
 	return (sig->flags & SIG_IS_BLOCKED) != 0 ? SCAN_L_BLOCKED

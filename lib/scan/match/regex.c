@@ -8,7 +8,7 @@
 
 #include "scan/set/mask.h"
 
-#define CACHE_SLOTS    256u    /* a power of two */
+#define CACHE_BITS     8u      /* of 2^8 slots */
 #define MATCH_LIMIT    100000u /* steps, as ClamAV's default */
 #define DEPTH_LIMIT    2000u
 #define HEAP_LIMIT_KIB 16384u
@@ -19,7 +19,8 @@ struct regex {
 	pcre2_code *code; /* NULL: does not compile, or an empty slot */
 };
 struct regex_cache {
-	struct regex slot[CACHE_SLOTS];
+	struct regex *slot; /* 2^bits */
+	unsigned bits;
 	pcre2_match_data *data;
 	pcre2_match_context *limits;
 	char *text; /* TEXT_MAX bytes, unmasked */
@@ -106,14 +107,23 @@ regex_check(struct span text, struct span flags, struct errinfo *ei)
 struct regex_cache *
 regex_cache_new(void)
 {
+	return regex_cache_sized(CACHE_BITS);
+}
+
+struct regex_cache *
+regex_cache_sized(unsigned bits)
+{
 	struct regex_cache *c = calloc(1, sizeof(*c));
 
 	if (c == NULL)
 		return NULL;
+	c->bits = bits;
+	c->slot = calloc((size_t)1 << bits, sizeof(*c->slot));
 	c->data = pcre2_match_data_create(1, NULL);
 	c->limits = pcre2_match_context_create(NULL);
 	c->text = malloc(TEXT_MAX);
-	if (c->data == NULL || c->limits == NULL || c->text == NULL) {
+	if (c->slot == NULL || c->data == NULL || c->limits == NULL ||
+	    c->text == NULL) {
 		regex_cache_free(c);
 		return NULL;
 	}
@@ -128,8 +138,9 @@ regex_cache_free(struct regex_cache *c)
 {
 	if (c == NULL)
 		return;
-	for (size_t i = 0; i < CACHE_SLOTS; i++)
+	for (size_t i = 0; c->slot != NULL && i < (size_t)1 << c->bits; i++)
 		pcre2_code_free(c->slot[i].code);
+	free(c->slot);
 	pcre2_match_data_free(c->data);
 	pcre2_match_context_free(c->limits);
 	free(c->text);
@@ -140,8 +151,8 @@ const struct regex *
 regex_get(
     struct regex_cache *c, uint64_t key, struct span masked, struct span flags)
 {
-	struct regex *r = &c->slot[key * UINT64_C(0x9e3779b97f4a7c15) >> 56 &
-	    (CACHE_SLOTS - 1)];
+	struct regex *r =
+	    &c->slot[key * UINT64_C(0x9e3779b97f4a7c15) >> (64 - c->bits)];
 	uint32_t options;
 	unsigned ours;
 	int error;

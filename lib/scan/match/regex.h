@@ -10,6 +10,8 @@
 struct regex_cache; /* one thread at a time */
 
 struct regex_cache *regex_cache_new(void); /* NULL: memory */
+/* The same with room for 2^bits of them, at most 16. */
+struct regex_cache *regex_cache_sized(unsigned bits);
 void regex_cache_free(struct regex_cache *c);
 
 #define REGEX_GLOBAL    1u /* g: count all matches, not just one */

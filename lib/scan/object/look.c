@@ -81,9 +81,8 @@ look_up_part(struct scanner *s, struct span part, enum hash_use use,
 
 /* ---- what was found --------------------------------------------------------------- */
 
-/* The object, or what it came in, is known to be good. */
-static bool
-allowed(struct scanner *s, const struct object *o)
+bool
+look_allowed(struct scanner *s, const struct object *o)
 {
 	struct set_hash h;
 
@@ -104,7 +103,7 @@ look_found(
 {
 	char text[SCAN_NAME_MAX], source[SCAN_NAME_MAX];
 
-	if (allowed(s, o))
+	if (look_allowed(s, o))
 		return false;
 	set_name_text(s->set, name, text);
 	set_source_text(s->set, name, source);
@@ -501,7 +500,7 @@ look_at_rules(struct scanner *s, struct object *o)
 	if (s->rules == NULL || o->bytes.len == 0)
 		return false;
 	r = rules_scan(s->rules, o->bytes, seconds, &match);
-	if (r == RULES_FOUND && !allowed(s, o)) {
+	if (r == RULES_FOUND && !look_allowed(s, o)) {
 		if (s->limits.all == 0)
 			on_rule(&l, &match);
 		else
@@ -556,5 +555,6 @@ look_at(struct scanner *s, struct object *o)
 		return true;
 	if (certs_look(s, o) || (has_sections(s) && look_at_sections(s, o)))
 		return true;
-	return look_at_bodies(s, o) || look_at_rules(s, o);
+	return look_at_bodies(s, o) || look_at_rules(s, o) ||
+	    letters_look(s, o);
 }

@@ -46,6 +46,8 @@ scanner_new(struct scan_set *set, const struct scan_limits *limits,
 	    : matcher_new(set, &s->matcher, ei);
 	if (e == OK && d->rules.size > 0)
 		e = open_rules(s, ei);
+	if (e == OK)
+		e = links_new(set, &s->links, ei);
 	if (e != OK) {
 		scanner_free(s);
 		return e;
@@ -61,6 +63,7 @@ scanner_free(struct scanner *s)
 		return;
 	matcher_free(s->matcher);
 	rules_close(s->rules);
+	links_free(s->links);
 	digest_free(s->digest);
 	buf_free(&s->text);
 	buf_free(&s->html.plain);
@@ -126,6 +129,21 @@ scanner_found(struct scanner *s, const struct object *o, const char *name,
 }
 
 void
+scanner_suspect_by(struct scanner *s, const struct object *o, const char *name,
+    const char *source)
+{
+	struct scan_verdict *v = s->v;
+
+	if (v->outcome == SCAN_INFECTED || v->outcome == SCAN_SUSPICIOUS)
+		return;
+	v->outcome = SCAN_SUSPICIOUS;
+	v->reason = SCAN_R_NONE;
+	(void)snprintf(v->name, sizeof(v->name), "%s", name);
+	(void)snprintf(v->source, sizeof(v->source), "%s", source);
+	memcpy(v->inner, o->inner, sizeof(v->inner));
+}
+
+void
 scanner_suspect(
     struct scanner *s, const struct object *o, const char *heuristic)
 {
@@ -135,19 +153,15 @@ scanner_suspect(
 	} kinds[] = { { "Macro.", SCAN_H_MACRO },
 		{ "Encrypted.", SCAN_H_ENCRYPTED },
 		{ "Disguised.", SCAN_H_DISGUISED }, { "", SCAN_H_ACTIVE } };
-	struct scan_verdict *v = s->v;
+	char name[SCAN_NAME_MAX];
 	size_t i = 0;
 
 	while (!span_starts(span_of(heuristic), kinds[i].prefix))
 		i++;
-	if ((s->limits.heuristics & kinds[i].bit) == 0 ||
-	    v->outcome == SCAN_INFECTED || v->outcome == SCAN_SUSPICIOUS)
+	if ((s->limits.heuristics & kinds[i].bit) == 0)
 		return;
-	v->outcome = SCAN_SUSPICIOUS;
-	v->reason = SCAN_R_NONE;
-	(void)snprintf(v->name, sizeof(v->name), "Heuristics.%s", heuristic);
-	(void)snprintf(v->source, sizeof(v->source), "built-in");
-	memcpy(v->inner, o->inner, sizeof(v->inner));
+	(void)snprintf(name, sizeof(name), "Heuristics.%s", heuristic);
+	scanner_suspect_by(s, o, name, "built-in");
 }
 
 bool

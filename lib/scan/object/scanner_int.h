@@ -4,6 +4,7 @@
 #include "crypt/crypt.h"
 #include "formats/peel.h"
 #include "formats/text/html.h"
+#include "scan/links/links.h"
 #include "scan/match/match.h"
 #include "scan/rules/rules.h"
 
@@ -17,6 +18,7 @@ struct scanner {
 	struct scan_limits limits;
 	struct matcher *matcher;
 	struct rules *rules; /* NULL: the set has none */
+	struct links *links; /* the same */
 	struct digest *digest;
 	struct buf text;  /* normalised */
 	struct html html; /* the same of a page */
@@ -75,6 +77,9 @@ bool scanner_found(struct scanner *s, const struct object *o, const char *name,
 /* A heuristic, told when nothing worse is: peel_suspect()'s name. */
 void scanner_suspect(
     struct scanner *s, const struct object *o, const char *heuristic);
+/* The same, by a signature's own name and source: always told. */
+void scanner_suspect_by(struct scanner *s, const struct object *o,
+    const char *name, const char *source);
 bool scanner_in_time(struct scanner *s, const struct object *o);
 /* Takes the object apart after looking at it. */
 void scanner_object(struct scanner *s, struct object *o);
@@ -90,6 +95,8 @@ bool look_found(
 /* What exe_parse() says of the object that is looked at, and has filled in
  * even when it says no; until another is asked for. */
 const struct exe *look_facts(struct scanner *s, const struct object *o);
+/* The object, or what it came in, is known to be good. */
+bool look_allowed(struct scanner *s, const struct object *o);
 /* False: no memory. */
 bool look_digests(struct scanner *s, struct object *o, unsigned kinds);
 
@@ -124,6 +131,10 @@ disguise_look(struct scanner *s, const struct object *member, struct span name);
 /* Takes a member apart that is known by its name alone: a part of a document. */
 void
 part_look(struct scanner *s, const struct object *member, struct span name);
+/* ---- letters.c ---------------------------------------------------------------- */
+
+/* Looks at the links of a mail's part; true: the verdict is in. */
+bool letters_look(struct scanner *s, const struct object *o);
 
 /* ---- members.c ---------------------------------------------------------------- */
 

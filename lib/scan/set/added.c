@@ -43,12 +43,14 @@ set_added_fill(struct scan_set *added, struct scan_added *out)
 
 	out->any = true;
 	out->all =
-	    d->members.size + d->certs.size + d->types.size + d->rules.size > 0;
+	    d->members.size + d->certs.size + d->types.size + d->rules.size +
+	    d->links.size > 0;
 	for (size_t kind = 0; kind < HASH_KINDS; kind++) {
 		add_sizes(added, &d->hash[HASH_HIT][kind], out);
 		add_sizes(added, &d->hash[HASH_INDICATOR][kind], out);
 		out->all = out->all || d->hash[HASH_SECTION][kind].count > 0 ||
-		    d->hash[HASH_IMPORT][kind].count > 0;
+		    d->hash[HASH_IMPORT][kind].count > 0 ||
+		    d->hash[HASH_URL][kind].count > 0;
 	}
 	for (size_t t = 0; t < TARGETS; t++) {
 		out->all = out->all || d->always[t].size > 0;

@@ -19,7 +19,7 @@
  * a disk has damaged, not what a builder has got wrong. */
 
 #define SET_MAGIC  "KHIENSET" /* 8 bytes, its NUL not written */
-#define SET_FORMAT 7u
+#define SET_FORMAT 8u
 #define SET_HEAD   8192u
 #define SET_CHUNK  65536u
 #define SET_ALIGN  64u /* regions begin at multiples: one cache line */
@@ -64,6 +64,7 @@ enum hash_use {
 	HASH_SECTION,   /* raw data of a section of a program */
 	HASH_IMPORT,    /* what a program imports */
 	HASH_INDICATOR, /* whole objects, for a time: see struct set_hash */
+	HASH_URL,       /* links of mails, by enum url_kind as their size */
 	HASH_USES
 };
 
@@ -96,6 +97,15 @@ struct set_hash {
 #define BLOOM_PROBES    4u
 #define BLOOM_BITS_MAX  20u /* 64 MiB */
 #define SIZE_BITS_MAX   24u
+
+/* What a list says of a link by its hash. */
+enum url_kind {
+	URL_ALLOWED,
+	URL_MALWARE,
+	URL_BLOCKED,
+	URL_PHISHING,
+	URL_KINDS
+};
 
 /* ---- body signatures ---------------------------------------------------- */
 
@@ -207,12 +217,31 @@ struct set_type {
 	unsigned char bytes[TYPE_BYTES_MAX];
 };
 
+/* Links of mails.  A regular expression is asked last, and has no hash. */
+enum link_kind {
+	LINK_SHOWN,       /* .pdb: a host that is shown, or below it */
+	LINK_SHOWN_REGEX, /* .pdb: of what is real and what is shown */
+	LINK_ALLOW,       /* .wdb: "real host:shown host" */
+	LINK_ALLOW_REGEX, /* .wdb */
+	LINK_KINDS
+};
+#define LINK_PATTERN_MAX 4096u
+#define LINK_REGEX_FLAGS SPAN("s")
+/* An expression stands in "(?:" and ")/\z". */
+#define LINK_REGEX_HEAD 3u
+#define LINK_REGEX_TAIL 4u
+struct set_link {
+	uint32_t sig;
+	uint32_t hash; /* links_hash() of its text */
+	uint32_t kind;
+};
+
 /* ---- the directory, right behind the header ----------------------------- */
 
 struct set_directory {
 	uint64_t version;
 	int64_t built_ms;
-	uint64_t hashes, bodies, allowed, yara, skipped;
+	uint64_t hashes, bodies, allowed, yara, link_patterns, skipped;
 	uint64_t digests; /* where they begin: the end of the data */
 	/* What was added to another set, whose digest this is: a set of its
 	 * own, for files that were clean with that one. */
@@ -227,6 +256,7 @@ struct set_directory {
 	struct set_region groups;  /* struct set_group [] */
 	struct set_region certs;   /* struct set_cert [] */
 	struct set_region types;   /* struct set_type [] */
+	struct set_region links;   /* struct set_link [] */
 	struct set_region records; /* record.h */
 	struct set_region texts;   /* NUL-ended UTF-8, from offset 1 on */
 	struct set_region rules;   /* rules.c's own, masked, or empty */

@@ -46,6 +46,7 @@ void write_masked(struct buf *b, struct span s);
 #define SIG_IS_GROUP   8u  /* only macros look for it */
 #define SIG_IS_BLOCKED 16u /* a certificate of enemies */
 #define SIG_IS_TRUSTED 32u /* one that vouches for programs, no infection */
+#define SIG_IS_LINK    64u /* of a link in a mail; no conditions */
 
 struct sig {
 	uint32_t at; /* offset of the record */
@@ -87,7 +88,8 @@ enum sig_compare { CMP_NONE, CMP_EQUAL, CMP_MORE, CMP_LESS, CMPS };
 /* An image: its hash as two numbers of 32 bits.  A macro: least and greatest
  * distance, group.  A name: flags and masked
  * text of a regular expression.  A certificate: what it may be used for, its
- * serial number's SHA-1, or nothing, its RSA modulus. */
+ * serial number's SHA-1, or nothing, its RSA modulus.  A link: masked text, a
+ * regular expression with what clamscan puts around it. */
 enum sig_kind {
 	SUB_BODY = 1,
 	SUB_PCRE,
@@ -96,6 +98,7 @@ enum sig_kind {
 	SUB_IMAGE,
 	SUB_NAME,
 	SUB_CERT,
+	SUB_LINK,
 	SUB_KINDS
 };
 

@@ -227,6 +227,7 @@ directory_fits(const struct scan_set *set)
 	    region_fits(set, d->groups, d->groups.size) &&
 	    region_fits(set, d->certs, d->certs.size) &&
 	    region_fits(set, d->types, d->types.size) &&
+	    region_fits(set, d->links, d->links.size) &&
 	    (d->added.size == 0 || region_fits(set, d->added, d->added.size)) &&
 	    region_fits(set, d->records, d->records.size) &&
 	    region_fits(set, d->texts, d->texts.size) &&
@@ -381,7 +382,7 @@ scan_set_info(const struct scan_set *set, struct scan_set_info *out)
 		.built_ms = d->built_ms,
 		.file_size = set->header->file_size,
 		.counts = { d->hashes, d->bodies, d->allowed, d->yara,
-		    d->skipped },
+		    d->link_patterns, d->skipped },
 	};
 	memcpy(out->digest, set->header->digest, sizeof(out->digest));
 	memcpy(out->from, d->from, sizeof(out->from));

@@ -19,14 +19,15 @@ import documents
 import exact
 import lines
 import logic
+import mails
 import objects
 import signers
 from harness import Batch, Both, Broken, write
 
 BATCH = 150
 SHOWN = 5  # differences of a family that are reduced
-FAMILIES = {f.__name__: f for room in (bodies, logic, objects, signers, lines,
-                                       documents)
+FAMILIES = {f.__name__: f for room in (bodies, logic, objects, signers, mails,
+                                       lines, documents)
             for f in room.FAMILIES}
 ALONE = {f.__name__: f for f in lines.ALONE}
 # In one run clamscan takes no more of these, see docs/dev/clamscan.md.

@@ -6,6 +6,7 @@ import hashlib
 
 import archives
 import documents
+import mails
 import programs
 import signers
 from harness import BINARY, Broken, build, clamscan, write
@@ -14,13 +15,14 @@ B = BINARY
 BLOCK = "Engine:51-255,Target:0"
 A, C, D = "41416161", "43436363", "44446464"  # AAaa, CCcc, DDdd
 Row = collections.namedtuple(
-    "Row", "rule ext line hits misses more here there")
+    "Row", "rule ext line hits misses more here there name")
 ROWS, REFUSED, TAKEN = [], [], []
 
 
-def row(rule, ext, line, hits=(), misses=(), more=(), here=(), there=()):
+def row(rule, ext, line, hits=(), misses=(), more=(), here=(), there=(),
+        name="@"):
     """@ is the name; files of `here` and `there` are hits of one alone."""
-    ROWS.append(Row(rule, ext, line, hits, misses, more, here, there))
+    ROWS.append(Row(rule, ext, line, hits, misses, more, here, there, name))
 
 
 def ndb(rule, body, hits, misses=(), **more):
@@ -561,6 +563,11 @@ for some, want in (((), True), (("a", "b"), True), (("a", "b", "c"), False),
             "Container:CL_TYPE_OOXML_%s,Target:0;0;%s" % (
                 kind, b"a part".hex()), [data] if want else [],
             [] if want else [data])
+# ---- links of mails ---------------------------------------------------------
+
+mails.rows(row)
+REFUSED += mails.REFUSED
+TAKEN += mails.TAKEN
 
 # ---- running them -----------------------------------------------------------
 
@@ -580,8 +587,16 @@ def files_of(r, number):
 
 
 def check_rows(both):
+    """Links apart: what else is found is more than a suspicion."""
+    numbers = range(len(ROWS))
+    return [text for links in (False, True) for text in check_some(
+        both, [i for i in numbers if (ROWS[i].name != "@") == links])]
+
+
+def check_some(both, numbers):
     lines, files, bad = [], {}, []
-    for i, r in enumerate(ROWS):
+    for i in numbers:
+        r = ROWS[i]
         lines += [(ext, named(text, i)) for ext, text in r.more]
         lines.append((r.ext, named(r.line, i)))
         files.update(files_of(r, i))
@@ -591,7 +606,7 @@ def check_rows(both):
             both))
     for name, (side, data) in files.items():
         i = int(name.partition(".")[0])
-        pair = (name, "Row%d" % i)
+        pair = (name, named(ROWS[i].name, i))
         for who, found in (("there", theirs), ("here", ours)):
             want = side in ("both", who)
             if (pair in found) != want:

@@ -5,6 +5,8 @@ import shutil
 import subprocess
 import tempfile
 
+# What is said of links of mails, here and there.
+LINKS = ("Heuristics.Phishing.", "Heuristics.Safebrowsing.")
 # No detection takes what begins so for text.
 BINARY = bytes.fromhex("89ff0000feff")
 
@@ -68,7 +70,8 @@ def clamscan(folder):
         if rest.endswith(" FOUND"):
             name = rest[:-len(" FOUND")].removesuffix(".UNOFFICIAL")
             found.add((pathlib.Path(path).name, name))
-    return {pair for pair in found if not pair[1].startswith("Heuristics.")}
+    return {pair for pair in found if pair[1].startswith(LINKS)
+            or not pair[1].startswith("Heuristics.")}
 
 
 def build(program, folder):
@@ -95,7 +98,7 @@ def khien(program, folder, *options):
     found = set()
     for line in run.stdout.splitlines():
         row = json.loads(line)
-        if row.get("outcome") == "infected":
+        if row.get("outcome") in ("infected", "suspicious"):
             names = [row["name"], *row.get("also", "").split("\n")]
             found |= {(pathlib.Path(row["path"]).name, n)
                       for n in names if n}
