@@ -437,6 +437,8 @@ a_needle_stands_in_all_that_matches(void **state)
 		{ "a[]x]bcd", "bcd" },
 		{ "a[^]x[:alpha:]y]bcd", "bcd" },
 		{ "a[\\]b]cd", "cd" },
+		{ "a[x[:y]bcd]", "" },
+		{ "a[\\Q]b\\E]cd", "" },
 		{ "(?i)abc", "" },
 		{ "abc\\d", "" },
 		{ "\\x41bc", "" },

@@ -52,27 +52,49 @@ take_brace(struct walk *w)
 	w->lost = w->lost || w->at == w->s.len || w->s.ptr[w->at] != '}';
 }
 
+/* "[:alpha:]"; 0: that is something else. */
+static size_t
+name_len(struct span s)
+{
+	size_t n = 2;
+
+	n += n < s.len && s.ptr[n] == '^';
+	while (n < s.len && s.ptr[n] >= 'a' && s.ptr[n] <= 'z')
+		n++;
+	return span_starts(span_from(s, n), ":]") ? n + 2 : 0;
+}
+
+/* Within brackets: how far the next thing goes; 0: not sure. */
+static size_t
+class_step(struct span s)
+{
+	char next = '\0';
+
+	if (s.len > 1)
+		next = s.ptr[1];
+	if (s.ptr[0] == '\\')
+		return next >= 'A' && next <= 'Z' ? 0 : 2;
+	if (s.ptr[0] != '[')
+		return 1;
+	if (next == ':')
+		return name_len(s);
+	return next == '.' || next == '=' ? 0 : 1;
+}
+
 /* "[]a[:alpha:]]", to its last bracket. */
 static void
 skip_class(struct walk *w)
 {
-	size_t at = w->at + 1;
+	size_t at = w->at + 1, step = 1;
 
 	end_run(w);
 	at += at < w->s.len && w->s.ptr[at] == '^';
 	at += at < w->s.len && w->s.ptr[at] == ']';
-	for (; at < w->s.len && w->s.ptr[at] != ']'; at++) {
-		struct span rest = span_from(w->s, at);
-		const char *end = NULL;
-
-		if (rest.ptr[0] == '\\')
-			at++;
-		else if (span_starts(rest, "[:"))
-			end = memmem(rest.ptr, rest.len, ":]", 2);
-		if (end != NULL)
-			at += (size_t)(end - rest.ptr) + 1;
+	while (step > 0 && at < w->s.len && w->s.ptr[at] != ']') {
+		step = class_step(span_from(w->s, at));
+		at += step;
 	}
-	w->lost = w->lost || at >= w->s.len;
+	w->lost = w->lost || step == 0 || at >= w->s.len;
 	w->at = at;
 }
 

@@ -79,7 +79,7 @@ canon_read(struct span in, struct canon *c)
 {
 	struct span s = url_clean(in, c->text), rest, path, query;
 	size_t n = 0, was = s.len + 1;
-	bool zero;
+	bool zero = false;
 
 	if (!url_read(in, URL_REAL, &c->url))
 		return false;
