@@ -439,6 +439,8 @@ a_needle_stands_in_all_that_matches(void **state)
 		{ "a[\\]b]cd", "cd" },
 		{ "a[x[:y]bcd]", "" },
 		{ "a[\\Q]b\\E]cd", "" },
+		{ "a[\\c\\]bcd]", "" },
+		{ "a[\\w.\\-]bcd", "bcd" },
 		{ "(?i)abc", "" },
 		{ "abc\\d", "" },
 		{ "\\x41bc", "" },

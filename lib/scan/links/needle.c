@@ -52,6 +52,15 @@ take_brace(struct walk *w)
 	w->lost = w->lost || w->at == w->s.len || w->s.ptr[w->at] != '}';
 }
 
+/* Behind a backslash it stands for itself; letters and digits have a meaning
+ * of their own. */
+static bool
+is_plain(char c)
+{
+	return c != '\0' && !(c >= '0' && c <= '9') &&
+	    !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z');
+}
+
 /* "[:alpha:]"; 0: that is something else. */
 static size_t
 name_len(struct span s)
@@ -73,7 +82,7 @@ class_step(struct span s)
 	if (s.len > 1)
 		next = s.ptr[1];
 	if (s.ptr[0] == '\\')
-		return next >= 'A' && next <= 'Z' ? 0 : 2;
+		return is_plain(next) || memchr("dsw", next, 3) != NULL ? 2 : 0;
 	if (s.ptr[0] != '[')
 		return 1;
 	if (next == ':')
@@ -98,7 +107,6 @@ skip_class(struct walk *w)
 	w->at = at;
 }
 
-/* A letter behind it has a meaning of its own. */
 static void
 take_escape(struct walk *w)
 {
@@ -106,11 +114,10 @@ take_escape(struct walk *w)
 
 	if (++w->at < w->s.len)
 		c = w->s.ptr[w->at];
-	if (c == '\0' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-	    (c >= 'A' && c <= 'Z'))
-		w->lost = true;
-	else
+	if (is_plain(c))
 		take_letter(w, c);
+	else
+		w->lost = true;
 }
 
 static void
