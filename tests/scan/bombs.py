@@ -483,6 +483,48 @@ def program_with_a_signature_full_of_nothings():
         "<IHH", len(sig) + 8, 0x200, 2) + sig)
 
 
+def letter_bomb(function):
+    """With lists of hosts and expressions that ask for every link."""
+    hosts = "".join("H:shop%d.test\n" % i for i in range(2000))
+    rules = "".join("R:.*word%d[a-z]*.*:.*shop.*\n" % i for i in range(40))
+    function.signatures = {
+        "a.pdb": hosts + rules + "R:.*.*.*.*.*x:.*.*.*.*y.*\n",
+        "a.wdb": rules.replace("R:", "X:")}
+    return function
+
+
+def link(real, shown="http://www.shop1.test/"):
+    return '<a href="%s">%s</a>\n' % (real, shown)
+
+
+@letter_bomb
+@bomb("suspicious", *LIMITS)
+def mail_of_a_hundred_thousand_links():
+    return mail_of("".join(
+        link("http://www.shop1.test/word%d/%d" % (i % 40, i))
+        for i in range(100000)).encode())
+
+
+@letter_bomb
+@bomb(*LIMITS, "time", FULL)
+def mail_of_links_that_are_long():
+    host = ".".join("w%d" % i for i in range(60)) + ".shop1.test"
+    return mail_of("".join(
+        link("http://%s/%s" % (host, "word7x" * 300), host + "/y" * 900)
+        for i in range(2000)).encode())
+
+
+@letter_bomb
+@bomb(*LIMITS, "time", FULL)
+def mail_of_many_parts_of_many_links():
+    body = "".join(link("http://shop1.test/%d" % i)
+                   for i in range(10000)).encode()
+    return (b"From: a@b\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed;"
+            b" boundary=x\r\n\r\n" + b"".join(
+                b"--x\r\nContent-Type: text/html\r\n\r\n" + body + b"\r\n"
+                for _ in range(60)) + b"--x--\r\n")
+
+
 def set_of(khien, folder, signatures):
     """Options that name a set of these."""
     if not signatures:
