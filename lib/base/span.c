@@ -89,6 +89,24 @@ span_from(struct span s, size_t at)
 	return (struct span){ s.ptr + at, s.len - at };
 }
 
+const char *
+span_find(struct span s, struct span what, size_t rare)
+{
+	size_t at = rare, behind = what.len - rare;
+
+	while (at < s.len && behind <= s.len - at) {
+		const char *p =
+		    memchr(s.ptr + at, what.ptr[rare], s.len - at - behind + 1);
+
+		if (p == NULL)
+			return NULL;
+		if (memcmp(p - rare, what.ptr, what.len) == 0)
+			return p - rare;
+		at = (size_t)(p - s.ptr) + 1;
+	}
+	return NULL;
+}
+
 enum err
 span_u64(struct span s, uint64_t max, uint64_t *out)
 {

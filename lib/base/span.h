@@ -32,6 +32,10 @@ struct span span_cut(struct span s, char sep, struct span *rest);
 struct span span_trim(struct span s);
 struct span span_from(struct span s, size_t at); /* s[at..], or empty */
 
+/* The first place of `what`, or NULL.  Its byte at `rare` is one that is not
+ * met often: that alone is looked for, many bytes at once. */
+const char *span_find(struct span s, struct span what, size_t rare);
+
 /* Decimal digits only; ERR_SYNTAX for anything else, ERR_LIMIT above max. */
 enum err span_u64(struct span s, uint64_t max, uint64_t *out) MUST_USE;
 enum err span_i64(struct span s, int64_t *out) MUST_USE; /* may have '-' */

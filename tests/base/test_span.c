@@ -16,6 +16,27 @@ cut_splits_at_the_first_separator(void **state)
 }
 
 static void
+words_are_found_by_their_rare_byte(void **state)
+{
+	static const struct {
+		const char *in;
+		int at; /* -1: nowhere */
+	} cases[] = { { "xyz", 0 }, { "axyz", 1 }, { "xyxyz", 2 }, { "xy", -1 },
+		{ "yzxyz", 2 }, { "zzxyyxyz", 5 }, { "y", -1 }, { "", -1 },
+		{ "xyzxyz", 0 }, { "yxz", -1 } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++)
+		for (size_t rare = 0; rare < 3; rare++) {
+			struct span in = span_of(cases[i].in);
+			const char *p = span_find(in, SPAN("xyz"), rare);
+
+			assert_int_equal(
+			    p == NULL ? -1 : p - in.ptr, cases[i].at);
+		}
+}
+
+static void
 numbers_are_digits_within_bounds(void **state)
 {
 	static const struct {
@@ -88,6 +109,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cut_splits_at_the_first_separator),
+		cmocka_unit_test(words_are_found_by_their_rare_byte),
 		cmocka_unit_test(numbers_are_digits_within_bounds),
 		cmocka_unit_test(utf8_is_checked_as_rfc_3629_says),
 		cmocka_unit_test(hex_round_trips),

@@ -43,7 +43,7 @@ is_zip(struct span s)
 	    (method > 20 && (method < 93 || method > 99)) || name == 0 ||
 	    name > 4096)
 		return 0;
-	end = memmem(s.ptr, s.len, "PK\5\6", 4);
+	end = span_find(s, SPAN("PK\5\6"), 2);
 	if (end == NULL)
 		return 4;
 	at = (uint64_t)(end - s.ptr);
