@@ -4,20 +4,38 @@
 
 struct base64 {
 	uint32_t bits, held;
+	uint8_t digit[256]; /* one more than its value, or 0 */
 };
 
-static int
-value_of(char c)
+static struct base64
+begin(void)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '+')
-		return 62;
-	return c == '/' ? 63 : -1;
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				       "abcdefghijklmnopqrstuvwxyz"
+				       "0123456789+/";
+	struct base64 b = { .held = 0 };
+
+	for (uint8_t i = 0; i < sizeof(alphabet) - 1; i++)
+		b.digit[(unsigned char)alphabet[i]] = i + 1;
+	return b;
+}
+
+/* Four digits in a row become three bytes; false if they are not four. */
+static bool
+decode_four(const struct base64 *b, const char *in, char *out)
+{
+	const unsigned char *c = (const unsigned char *)in;
+	uint32_t bits = 0;
+
+	for (size_t i = 0; i < 4; i++) {
+		if (b->digit[c[i]] == 0)
+			return false;
+		bits = bits << 6 | (b->digit[c[i]] - 1u);
+	}
+	out[0] = (char)(bits >> 16);
+	out[1] = (char)(bits >> 8);
+	out[2] = (char)bits;
+	return true;
 }
 
 /* Decodes from *at until `out` is full or the text ends; bytes written. */
@@ -26,14 +44,23 @@ decode(struct base64 *b, struct span text, size_t *at, char *out, size_t max)
 {
 	size_t n = 0;
 
-	for (; *at < text.len && n < max; (*at)++) {
-		int v = value_of(text.ptr[*at]);
+	while (*at < text.len && n < max) {
+		unsigned char c;
+		uint8_t digit;
 
-		if (text.ptr[*at] == '=')
-			b->held = 0; /* another may follow */
-		if (v < 0)
+		if (b->held == 0 && text.len - *at >= 4 && max - n >= 3 &&
+		    decode_four(b, text.ptr + *at, out + n)) {
+			*at += 4;
+			n += 3;
 			continue;
-		b->bits = b->bits << 6 | (uint32_t)v;
+		}
+		c = (unsigned char)text.ptr[(*at)++];
+		digit = b->digit[c];
+		if (c == '=')
+			b->held = 0; /* another may follow */
+		if (digit == 0)
+			continue;
+		b->bits = b->bits << 6 | (digit - 1u);
 		b->held += 6;
 		if (b->held < 8)
 			continue;
@@ -46,7 +73,7 @@ decode(struct base64 *b, struct span text, size_t *at, char *out, size_t max)
 bool
 base64_give(struct span text, struct peel *out)
 {
-	struct base64 b = { 0, 0 };
+	struct base64 b = begin();
 	size_t at = 0;
 	char piece[PIECE];
 
@@ -62,7 +89,7 @@ base64_give(struct span text, struct peel *out)
 void
 base64_add(struct span text, struct buf *out)
 {
-	struct base64 b = { 0, 0 };
+	struct base64 b = begin();
 	size_t at = 0;
 	char piece[PIECE];
 
