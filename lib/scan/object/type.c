@@ -121,8 +121,8 @@ type_zip_at_end(struct span s, bool loose, struct zip_place *out)
 	size_t at = s.len > 65535 + ZIP_RECORD ? s.len - 65535 - ZIP_RECORD : 0;
 
 	while (s.len >= ZIP_RECORD && at <= s.len - ZIP_RECORD) {
-		const char *r = memmem(
-		    s.ptr + at, s.len - at - ZIP_RECORD + 4, "PK\5\6", 4);
+		struct span rest = { s.ptr + at, s.len - at - ZIP_RECORD + 4 };
+		const char *r = span_find(rest, SPAN("PK\5\6"), 2);
 
 		if (r == NULL)
 			return false;
@@ -139,13 +139,11 @@ static bool
 old_tar(struct span s)
 {
 	const unsigned char *p = (const unsigned char *)s.ptr;
-	uint32_t sum = 0, want = 0;
+	uint32_t sum = 8 * ' ', want = 0;
 	size_t digits = 0;
 
 	if (s.len < 512 || p[0] == 0)
 		return false;
-	for (size_t i = 0; i < 512; i++)
-		sum += i >= 148 && i < 156 ? ' ' : p[i];
 	for (size_t i = 148; i < 156; i++) {
 		if (p[i] >= '0' && p[i] <= '7') {
 			want = want << 3 | (uint32_t)(p[i] - '0');
@@ -154,7 +152,11 @@ old_tar(struct span s)
 			break;
 		}
 	}
-	return digits >= 4 && sum == want;
+	if (digits < 4)
+		return false;
+	for (size_t i = 0; i < 512; i++)
+		sum += i >= 148 && i < 156 ? 0 : p[i];
+	return sum == want;
 }
 
 /* Whether `n` digits of base 8 or 16 stand at `at`. */
@@ -263,84 +265,10 @@ type_document(struct span zip)
 				return folders[i].format;
 			all = true;
 		}
-		next = memmem(name.ptr, name.len, "PK\3\4", 4);
+		next = span_find(name, SPAN("PK\3\4"), 2);
 		if (next == NULL)
 			break;
 		zip = span_from(zip, (size_t)(next - zip.ptr));
 	}
 	return FORMAT_ANY;
-}
-
-/* What becomes of each byte; 0: it is left out. */
-static void
-fill_normal(unsigned char normal[256])
-{
-	for (unsigned c = 0; c < 256; c++) {
-		bool white = c == ' ' || (c >= '\t' && c <= '\r');
-
-		if (white)
-			normal[c] = ' ';
-		else if (c < ' ' || c > 0x7f)
-			normal[c] = 0;
-		else
-			normal[c] =
-			    (unsigned char)(c >= 'A' && c <= 'Z' ? c + 'a' - 'A'
-								 : c);
-	}
-}
-
-#define ALL(byte) (UINT64_C(0x0101010101010101) * (byte))
-
-/* Eight characters at once, when none is left out and none is white space
- * but for single blanks.  `last` is the one before them. */
-static bool
-normalise_eight(const char *in, char *out, unsigned char *last)
-{
-	const uint64_t high = ALL(0x80);
-	uint64_t x, set, upper, blank;
-
-	memcpy(&x, in, sizeof(x));
-	set = x | high;
-	if ((x & high) != 0 || ((set - ALL(' ')) & high) != high)
-		return false;
-	upper = (set - ALL('A')) & ~(set - ALL('Z' + 1)) & high;
-	x |= upper >> 2;
-	blank = ~(((x ^ ALL(' ')) | high) - ALL(1)) & high;
-	if ((blank & (blank << 8 | (*last == ' ' ? 0x80 : 0))) != 0)
-		return false;
-	memcpy(out, &x, sizeof(x));
-	*last = (unsigned char)(x >> 56);
-	return true;
-}
-
-void
-text_normalise(struct span object, struct buf *out)
-{
-	unsigned char normal[256], last = 0;
-	char chunk[4096];
-	size_t i = 0;
-
-	fill_normal(normal);
-	while (i < object.len) {
-		size_t n = 0;
-
-		while (i < object.len && n + 8 <= sizeof(chunk)) {
-			size_t end = object.len - i < 8 ? object.len : i + 8;
-
-			if (end == i + 8 &&
-			    normalise_eight(object.ptr + i, chunk + n, &last)) {
-				i += 8;
-				n += 8;
-			}
-			for (; i < end; i++) {
-				unsigned char c =
-				    normal[(unsigned char)object.ptr[i]];
-
-				chunk[n] = (char)c;
-				n += c != 0 && (c != ' ' || last != ' ');
-				last = c == 0 ? last : c;
-			}
-		}
-		buf_add(out, chunk, n);
-	}
 }
