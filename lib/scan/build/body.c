@@ -194,19 +194,71 @@ parse_next(struct parser *p, struct errinfo *ei)
 	return parse_byte(p, ei);
 }
 
-/* The longest run of fixed bytes is what the matcher looks for. */
+/* How rare a byte is in ordinary files, in bits, roughly: programs are full
+ * of zeros and a few opcodes, text of small letters. */
+static unsigned
+rarity(unsigned char c)
+{
+	static const unsigned char common[256] = { [0] = 1,
+		[0xff] = 2,
+		[0xcc] = 2,
+		[0x90] = 2,
+		[' '] = 2,
+		[0x0f] = 4,
+		[0x24] = 4,
+		[0x48] = 4,
+		[0x44] = 4,
+		[0x4c] = 4,
+		[0x85] = 4,
+		[0x89] = 4,
+		[0x8b] = 4,
+		[0x8d] = 4,
+		[0xc0] = 4,
+		[0xe8] = 4,
+		[0x01] = 4,
+		[0x83] = 4,
+		[0x08] = 4,
+		[0x10] = 4,
+		['\n'] = 4,
+		['.'] = 4,
+		['/'] = 4,
+		['a' ... 'z'] = 4 };
+
+	if (common[c] != 0)
+		return common[c];
+	return c < 0x80 ? 6 : 7;
+}
+
+/* What the byte at p[i] adds to a window that does not begin with it. */
+static unsigned
+step_bits(const unsigned char *p, uint32_t i)
+{
+	return p[i] == p[i - 1] ? 0 : rarity(p[i]);
+}
+
+/* The rarest run of fixed bytes is what the matcher looks for. */
 static void
 set_pivot(const struct body *b, struct body_part *part)
 {
 	const unsigned char *mask =
 	    (const unsigned char *)b->masks.ptr + part->bytes;
+	const unsigned char *bytes =
+	    (const unsigned char *)b->bytes.ptr + part->bytes;
 	uint32_t run = 0;
+	unsigned bits = 0, most = 0;
 
 	for (uint32_t i = 0; i < part->len; i++) {
 		run = mask[i] == 0xff ? run + 1 : 0;
-		if (run > part->pivot_len) {
+		if (run == 0)
+			continue;
+		/* A byte alone is looked for only if there is no more. */
+		bits = run == 1 ? 0 : bits + step_bits(bytes, i);
+		if (run == 2)
+			bits += rarity(bytes[i - 1]);
+		if (bits >= most) {
 			part->pivot_len = run;
 			part->pivot = i + 1 - run;
+			most = bits;
 		}
 	}
 }
@@ -336,48 +388,6 @@ body_write(const struct body *b, unsigned flags, struct buf *out)
 }
 
 /* ---- anchors -------------------------------------------------------------------- */
-
-/* How rare a byte is in ordinary files, in bits, roughly: programs are full
- * of zeros and a few opcodes, text of small letters. */
-static unsigned
-rarity(unsigned char c)
-{
-	static const unsigned char common[256] = { [0] = 1,
-		[0xff] = 2,
-		[0xcc] = 2,
-		[0x90] = 2,
-		[' '] = 2,
-		[0x0f] = 4,
-		[0x24] = 4,
-		[0x48] = 4,
-		[0x44] = 4,
-		[0x4c] = 4,
-		[0x85] = 4,
-		[0x89] = 4,
-		[0x8b] = 4,
-		[0x8d] = 4,
-		[0xc0] = 4,
-		[0xe8] = 4,
-		[0x01] = 4,
-		[0x83] = 4,
-		[0x08] = 4,
-		[0x10] = 4,
-		['\n'] = 4,
-		['.'] = 4,
-		['/'] = 4,
-		['a' ... 'z'] = 4 };
-
-	if (common[c] != 0)
-		return common[c];
-	return c < 0x80 ? 6 : 7;
-}
-
-/* What the byte at p[i] adds to a window that does not begin with it. */
-static unsigned
-step_bits(const unsigned char *p, uint32_t i)
-{
-	return p[i] == p[i - 1] ? 0 : rarity(p[i]);
-}
 
 static bool
 anchor_of_len(const struct body *b, uint32_t len, struct body_anchor *out)

@@ -32,7 +32,7 @@ struct body_part {
 	uint32_t len;
 	uint32_t gap_min, gap_max;
 	uint32_t special, specials; /* in `specials` */
-	uint32_t pivot, pivot_len;  /* the longest literal */
+	uint32_t pivot, pivot_len;  /* the rarest literal */
 	bool masked;                /* else all is literal */
 };
 struct body_special {

@@ -3,10 +3,12 @@
 
 #include "scan/match/match_int.h"
 
-#define BLOCK        65536u
-#define TRIED_MIN    64u    /* a power of two */
-#define FAILED_MAX   8u     /* anchors of one signature, */
-#define FAILED_EVERY 65536u /* and one more in so many bytes */
+#define BLOCK      65536u
+#define TRIED_MIN  64u /* a power of two */
+#define FAILED_MAX 8u  /* anchors of one signature, */
+#define FAILED_EVERY                                                           \
+	1024u /* and one more in so many bytes: together as dear
+			    * as trying it whole */
 #define DONE         UINT32_MAX
 #define EMBEDDED_MAX 16u /* places of one format in an object */
 
@@ -153,10 +155,11 @@ try_sig(struct matcher *m)
 	m->damaged = m->damaged || v->damaged;
 }
 
-/* Does the part that the anchor belongs to stand here? */
+/* Does the part that the anchor belongs to stand here, and what is near it? */
 static bool
 anchor_stands(struct matcher *m, const struct set_anchor *a, size_t at)
 {
+	struct pattern *p = &m->pattern;
 	struct reader r;
 	bool read = true;
 	uint64_t variants;
@@ -173,8 +176,9 @@ anchor_stands(struct matcher *m, const struct set_anchor *a, size_t at)
 	for (unsigned i = 0; i <= a->variant && read; i++)
 		read = read_variant(&r, &m->variant);
 	return read && a->part < m->variant.parts && a->at <= at &&
-	    pattern_part(&m->pattern, &m->variant, &m->variant.part[a->part],
-		at - a->at);
+	    pattern_part(
+		p, &m->variant, &m->variant.part[a->part], at - a->at) &&
+	    pattern_around(p, &m->variant, a->part, at - a->at);
 }
 
 /* An anchor that is met often without its part is no help: then the whole

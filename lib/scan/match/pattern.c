@@ -10,6 +10,7 @@
 #define FOLD_BLOCK 16384u
 #define NOWHERE    SIZE_MAX
 #define WHOLE_MIN  4096u /* places, for what costs a look at all bytes */
+#define NEAR_MAX   4096u /* a gap that is looked through at each anchor */
 
 enum err
 pattern_init(struct pattern *p, struct errinfo *ei)
@@ -230,6 +231,39 @@ part_find(struct pattern *p, const struct search *s, size_t from, size_t last)
 		from++;
 	}
 	return NOWHERE;
+}
+
+/* The part, somewhere in [from, last]; true if time is up. */
+static bool
+stands_within(struct pattern *p, const struct sig_variant *v,
+    const struct sig_part *part, size_t from, size_t last)
+{
+	const struct search s = { v, part, p->pivots };
+
+	mask_copy(
+	    p->pivots, part->bytes + part->pivot, part->pivot_len, part->pivot);
+	return part_find(p, &s, from, last) != NOWHERE || p->late;
+}
+
+bool
+pattern_around(
+    struct pattern *p, const struct sig_variant *v, uint32_t k, size_t at)
+{
+	const struct sig_part *part = &v->part[k];
+	const struct sig_part *next = &v->part[k + 1], *last = part - 1;
+
+	if (k > 0 && part->gap_max <= NEAR_MAX) {
+		size_t least = last->len + part->gap_min;
+		size_t most = last->len + part->gap_max;
+
+		if (at < least ||
+		    !stands_within(
+			p, v, last, at < most ? 0 : at - most, at - least))
+			return false;
+	}
+	return k + 1 == v->parts || next->gap_max > NEAR_MAX ||
+	    stands_within(p, v, next, at + part->len + next->gap_min,
+		at + part->len + next->gap_max);
 }
 
 /* ---- a pattern of several parts ------------------------------------------------

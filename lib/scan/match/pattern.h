@@ -34,4 +34,9 @@ void pattern_each(struct pattern *p, const struct sig_variant *v,
 bool pattern_part(struct pattern *p, const struct sig_variant *v,
     const struct sig_part *part, size_t at);
 
+/* Whether the parts before and behind part `k`, which stands at `at`, stand
+ * where they may; true if that is not cheap to tell. */
+bool pattern_around(
+    struct pattern *p, const struct sig_variant *v, uint32_t k, size_t at);
+
 #endif

@@ -141,7 +141,7 @@ struct sig_part {
 	const unsigned char *masks; /* as they are; NULL: all ff */
 	uint32_t len;
 	uint32_t gap_min, gap_max; /* bytes between the part before and this */
-	uint32_t pivot, pivot_len; /* its longest literal: what is looked for */
+	uint32_t pivot, pivot_len; /* its rarest literal: what is looked for */
 	uint32_t specials;
 	struct span special; /* encoded: struct sig_special for each */
 };
