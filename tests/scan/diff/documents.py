@@ -220,7 +220,7 @@ def token(rng):
         return call(number, n), " ptgFuncVarV args %d func %s (0x%04x)" % (
             n, FUNCTIONS[number], number)
     if kind == 2:
-        text = "".join(rng.choice("abc.:/ \u1ed1") for _ in range(n % 20))
+        text = "".join(rng.choice("abc.:/ \u1ed1") for _ in range(1 + n % 20))
         return wide(text), " ptgStr" + text
     if kind == 3:
         return struct.pack("<Bd", 0x1f, n / 4), " ptgNum %f" % (n / 4)
