@@ -251,8 +251,7 @@ builder_new(scan_problem_fn *problem, void *arg, struct scan_builder **out,
 	b->texts = b->records = buf_make(BUILD_BYTES);
 	b->carry = buf_make(RULES_TEXT_MAX);
 	b->anchors = b->always = b->ignored = b->rules = b->members =
-	    b->groups = b->certs = b->types = b->links =
-	    buf_make(BUILD_ROWS);
+	    b->groups = b->certs = b->types = b->links = buf_make(BUILD_ROWS);
 	for (size_t i = 0; i < HASH_USES * HASH_KINDS; i++)
 		b->hash[i / HASH_KINDS][i % HASH_KINDS] = buf_make(BUILD_ROWS);
 	b->draft = draft_new();

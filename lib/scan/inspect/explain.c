@@ -293,8 +293,8 @@ explain_sig(struct scan_set *set, uint32_t at, inspect_fn *fn, void *arg)
 
 	if (!sig_read(set_record(set, at), at, &sig))
 		return true;
-	in_objects = (sig.flags &
-	    (SIG_IS_LINK | SIG_IS_BLOCKED | SIG_IS_TRUSTED)) == 0;
+	in_objects =
+	    (sig.flags & (SIG_IS_LINK | SIG_IS_BLOCKED | SIG_IS_TRUSTED)) == 0;
 	if (in_objects) {
 		buf_fmt(&x.line, "%d", (int)sig.target);
 		say(&x, SCAN_L_TARGET);
