@@ -42,9 +42,9 @@ set_added_fill(struct scan_set *added, struct scan_added *out)
 	const struct set_directory *d = added->dir;
 
 	out->any = true;
-	out->all =
-	    d->members.size + d->certs.size + d->types.size + d->rules.size +
-	    d->links.size > 0;
+	out->all = d->members.size + d->certs.size + d->types.size +
+		d->rules.size + d->links.size >
+	    0;
 	for (size_t kind = 0; kind < HASH_KINDS; kind++) {
 		add_sizes(added, &d->hash[HASH_HIT][kind], out);
 		add_sizes(added, &d->hash[HASH_INDICATOR][kind], out);
