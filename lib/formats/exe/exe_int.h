@@ -37,13 +37,16 @@ uint32_t pe_lookups_max(const struct exe *x);
 struct pe_resource {
 	uint32_t type, name, language;
 	struct span data; /* empty if it does not lie in the file */
+	bool found;       /* its begin does, at `at` */
+	uint64_t at;
 };
 #define PE_RESOURCE_ANY UINT32_MAX
 typedef bool pe_resource_fn(void *arg, const struct pe_resource *r);
 /* Those of one type, or of any, and one name, or any, in the order of the
- * file, until `fn` says false or the limit is reached. */
+ * file, until `fn` says false, something cannot be read, or *left entries of
+ * directories were: it is less by those. */
 void pe_resources_walk(struct span object, const struct exe *x, uint32_t type,
-    uint32_t name, pe_resource_fn *fn, void *arg);
+    uint32_t name, uint32_t *left, pe_resource_fn *fn, void *arg);
 
 /* The name, in lower case, of a function that is imported by number, or NULL.
  * `library`: lower case, with ".dll". */

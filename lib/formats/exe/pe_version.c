@@ -148,8 +148,9 @@ pe_version_info(
     struct span object, const struct exe *x, uint64_t *offsets, size_t max)
 {
 	struct found f = { offsets, 0, max, object, 0 };
+	uint32_t left = pe_lookups_max(x);
 
 	pe_resources_walk(
-	    object, x, RT_VERSION, PE_RESOURCE_ANY, resource_add, &f);
+	    object, x, RT_VERSION, PE_RESOURCE_ANY, &left, resource_add, &f);
 	return unique(offsets, f.n);
 }
