@@ -106,6 +106,7 @@ struct scan_problem { /* a line, or from line 0 a file, that was skipped */
 struct scan_counts {
 	uint64_t hashes, bodies, allowed, yara; /* EICAR is one body */
 	uint64_t links;   /* lines of .pdb and .wdb files */
+	uint64_t icons;   /* lines of .idb files */
 	uint64_t skipped; /* problems, and lines for other engine levels */
 };
 typedef void scan_problem_fn(void *arg, const struct scan_problem *p);
@@ -287,6 +288,7 @@ enum scan_label {
 	SCAN_L_BODY,    /* a signature with bodies: its name alone */
 	SCAN_L_TRUSTED, /* a certificate */
 	SCAN_L_BLOCKED, /* a certificate */
+	SCAN_L_ICON,    /* of programs */
 	SCAN_L_ADDED,   /* only in the second set */
 	SCAN_L_REMOVED, /* only in the first */
 	SCAN_L_TARGET,

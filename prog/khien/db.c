@@ -19,6 +19,7 @@ put_counts(const struct khien *k, const struct scan_counts *c)
 	put_count(k, N_("Allowed hashes"), c->allowed);
 	put_count(k, N_("YARA rules"), c->yara);
 	put_count(k, N_("Link patterns"), c->links);
+	put_count(k, N_("Icons"), c->icons);
 	put_count(k, N_("Skipped"), c->skipped);
 }
 
@@ -109,6 +110,7 @@ put_info_json(const struct scan_set_info *info)
 	json_put_int(o, "allowed", (int64_t)c->allowed);
 	json_put_int(o, "yara", (int64_t)c->yara);
 	json_put_int(o, "links", (int64_t)c->links);
+	json_put_int(o, "icons", (int64_t)c->icons);
 	json_put_int(o, "skipped", (int64_t)c->skipped);
 	text = json_dumps(o, JSON_COMPACT);
 	if (text != NULL)
@@ -191,6 +193,7 @@ static const char *const labels[SCAN_LABELS] = {
 	[SCAN_L_BODY] = N_("body"),
 	[SCAN_L_TRUSTED] = N_("trusted certificate"),
 	[SCAN_L_BLOCKED] = N_("blocked certificate"),
+	[SCAN_L_ICON] = N_("icon"),
 	[SCAN_L_ADDED] = N_("added"),
 	[SCAN_L_REMOVED] = N_("removed"),
 	[SCAN_L_TARGET] = N_("target"),

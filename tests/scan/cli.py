@@ -275,6 +275,29 @@ def lists_of_links_are_counted_found_and_explained(khien):
 
 
 @test
+def icons_are_counted_found_and_explained(khien):
+    digits = "20" + "0000000" * 6 + "000000" * 12 + "00000000"
+    khien.write("own.idb", b"Own.Icon:Docs:Word:%s\nbad:a:b:00\n"
+                % digits.encode())
+    khien.write("own.ldb", b"Own.Fake;Engine:51-255,Target:1,"
+                b"IconGroup1:Docs;0;4d5a\n")
+    code, out, err = khien("db", "build", "-o", "set", "own.idb", "own.ldb")
+    same(code, 0)
+    has(err, "own.idb:2: ")
+    has(out, "Icons: 1\n")
+    has(khien("db", "info", "--json", "set")[1], '"icons":1')
+    has(khien("db", "find", "set", "Own.Icon")[1], "Own.Icon  icon ")
+    has(khien("db", "explain", "set", "Own.Icon")[1],
+        "pattern: Docs:Word:%s\n" % digits)
+    has(khien("db", "explain", "set", "Own.Fake")[1],
+        "condition: IconGroup:Docs:*\n")
+    khien.write("own.idb", b"Own.Icon:Docs:Excel:%s\n" % digits.encode())
+    same(khien("db", "build", "-o", "other", "own.idb", "own.ldb")[0], 0)
+    code, out, _ = khien("db", "diff", "set", "other")
+    same((code, out.count("Own.Icon"), out.count("Own.Fake")), (1, 2, 0))
+
+
+@test
 def a_set_can_be_found_in_and_explained(khien):
     khien.write("s/own.ldb", LOGICAL.encode())
     khien.write("s/own.hdb", b"5d41402abc4b2a76b9719d911017c592:5:Own.Hash\n")

@@ -251,7 +251,8 @@ builder_new(scan_problem_fn *problem, void *arg, struct scan_builder **out,
 	b->texts = b->records = buf_make(BUILD_BYTES);
 	b->carry = buf_make(RULES_TEXT_MAX);
 	b->anchors = b->always = b->ignored = b->rules = b->members =
-	    b->groups = b->certs = b->types = b->links = buf_make(BUILD_ROWS);
+	    b->groups = b->certs = b->types = b->links = b->icons =
+		buf_make(BUILD_ROWS);
 	for (size_t i = 0; i < HASH_USES * HASH_KINDS; i++)
 		b->hash[i / HASH_KINDS][i % HASH_KINDS] = buf_make(BUILD_ROWS);
 	b->draft = draft_new();
@@ -351,6 +352,7 @@ scan_builder_free(struct scan_builder *b)
 	buf_free(&b->certs);
 	buf_free(&b->types);
 	buf_free(&b->links);
+	buf_free(&b->icons);
 	buf_free(&b->ignored);
 	buf_free(&b->rules);
 	buf_free(&b->carry);
@@ -367,7 +369,7 @@ tables_check(const struct scan_builder *b, struct errinfo *ei)
 	bool full = b->texts.full || b->records.full || b->anchors.full ||
 	    b->always.full || b->ignored.full || b->rules.full ||
 	    b->members.full || b->groups.full || b->certs.full ||
-	    b->types.full || b->links.full;
+	    b->types.full || b->links.full || b->icons.full;
 
 	for (size_t i = 0; i < HASH_USES * HASH_KINDS; i++)
 		full = full || b->hash[i / HASH_KINDS][i % HASH_KINDS].full;
@@ -450,6 +452,7 @@ static const struct signature_format formats[] = {
 	{ ".pdb", add_shown_link, SCAN_TURN_LATER },
 	{ ".wdb", add_allowed_link, SCAN_TURN_LATER },
 	{ ".gdb", add_url_hash, SCAN_TURN_LATER },
+	{ ".idb", add_icon, SCAN_TURN_LATER },
 	{ ".md5sums", add_manifest, SCAN_TURN_LATER },
 	{ ".sha1sums", add_manifest, SCAN_TURN_LATER },
 	{ ".sha256sums", add_manifest, SCAN_TURN_LATER },

@@ -60,6 +60,8 @@ struct scan_builder {
 	struct buf certs;   /* struct set_cert */
 	struct buf types;   /* struct set_type */
 	struct buf links;   /* struct set_link */
+	struct buf icons;   /* struct set_icon */
+	bool asks_icons;    /* a signature has COND_ICON */
 	struct buf ignored; /* struct ignored_name */
 	struct buf rules;   /* struct rule_file */
 	size_t rules_size;
@@ -117,14 +119,17 @@ struct signature_format {
 	line_fn *fn; /* NULL: to be had whole: YARA rules, a container */
 	enum scan_turn turn;
 };
-/* ---- hash.c, ndb.c, ldb.c, ftm.c, member.c, cert.c, link.c ------------- */
+/* ---- hash.c, ndb.c, ldb.c, ftm.c, member.c, cert.c, link.c, icon.c ----- */
 
 /* What is looked for within other things: .ftm lines of type 1. */
 enum err build_formats(struct scan_builder *b, struct errinfo *ei) MUST_USE;
 
 line_fn add_hit, add_allowed, add_section, add_import, add_indicator,
     add_manifest, add_body, add_old_body, add_logical, add_ignored, add_type,
-    add_member, add_certificate, add_shown_link, add_allowed_link, add_url_hash;
+    add_member, add_certificate, add_shown_link, add_allowed_link, add_url_hash,
+    add_icon;
+/* Whether a group of icons may be called so. */
+enum err build_icon_group(struct span name, struct errinfo *ei) MUST_USE;
 
 /* ---- sig.c: from text to record --------------------------------------- */
 
@@ -145,6 +150,8 @@ void draft_group(struct sig_draft *d, uint32_t group);
 /* It is a certificate of this subject; else one of enemies. */
 void draft_certificate(
     struct sig_draft *d, const unsigned char subject[CERT_NAME], bool trusted);
+/* It is an icon of programs; the row's place is filled in. */
+void draft_icon(struct sig_draft *d, const struct set_icon *row);
 struct buf *draft_conditions(struct sig_draft *d);
 /* A body signature's place and text, with modifiers as VARIANT_* and
  * DRAFT_*. */

@@ -122,6 +122,16 @@ is_gone(const struct extend *x, uint32_t sig)
 		cmp_sig) != NULL;
 }
 
+static uint64_t *
+count_of(struct set_directory *d, unsigned flags)
+{
+	if ((flags & SIG_IS_TRUSTED) != 0)
+		return &d->allowed;
+	if ((flags & SIG_IS_LINK) != 0)
+		return &d->link_patterns;
+	return (flags & SIG_IS_ICON) != 0 ? &d->icon_lines : &d->bodies;
+}
+
 static void
 find_gone(struct extend *x)
 {
@@ -133,8 +143,7 @@ find_gone(struct extend *x)
 		    (sig.flags & SIG_IS_FORMAT) == 0 &&
 		    is_left_out(x, &sig.name)) {
 			buf_add(&x->gone, &at, sizeof(at));
-			--*((sig.flags & SIG_IS_TRUSTED) != 0 ? &x->to->allowed
-							      : &x->to->bodies);
+			--*count_of(x->to, sig.flags);
 		}
 		at = set_next_record(x->base, at);
 	}
@@ -593,6 +602,8 @@ extend_data(struct extend *x)
 	    extend_list(x, from->certs, &b->certs, sizeof(struct set_cert));
 	to->links =
 	    extend_list(x, from->links, &b->links, sizeof(struct set_link));
+	to->icons =
+	    extend_list(x, from->icons, &b->icons, sizeof(struct set_icon));
 	to->types = extend_bytes(x, from->types, buf_view(&b->types));
 	to->records = extend_records(x);
 	to->texts = set_put_buf(x->w, &b->texts);
@@ -612,6 +623,16 @@ check(const struct extend *x, struct errinfo *ei)
 	return OK;
 }
 
+/* Whether what is added can be looked for alone in files that were clean.
+ * Icons are found by signatures that ask for their group: one of the two may
+ * be the base's. */
+static bool
+adds_apart(const struct extend *x)
+{
+	return x->b->icons.len == 0 &&
+	    (!x->b->asks_icons || x->from->icons.size == 0);
+}
+
 enum err
 build_extend(struct scan_builder *b, struct span own, uint64_t version,
     int64_t built_ms, int fd, struct errinfo *ei)
@@ -625,6 +646,7 @@ build_extend(struct scan_builder *b, struct span own, uint64_t version,
 		.allowed = from->allowed + b->counts.allowed,
 		.yara = from->yara,
 		.link_patterns = from->link_patterns + b->counts.links,
+		.icon_lines = from->icon_lines + b->counts.icons,
 		.skipped = from->skipped + b->counts.skipped,
 	};
 	struct extend x = { .b = b,
@@ -639,16 +661,20 @@ build_extend(struct scan_builder *b, struct span own, uint64_t version,
 	if (e == OK)
 		e = set_writer_new(fd, NULL, &x.w, ei);
 	if (e == OK) {
-		memcpy(to.from, b->base->header->digest, sizeof(to.from));
 		find_left_out(&x);
 		extend_data(&x);
-		to.added = set_put_region(x.w, own.ptr, own.len);
+		if (adds_apart(&x)) {
+			memcpy(
+			    to.from, b->base->header->digest, sizeof(to.from));
+			to.added = set_put_region(x.w, own.ptr, own.len);
+		}
 		e = x.damaged ? err_set(ei, ERR_CORRUPT,
 				    "the set that is added to is "
 				    "damaged, or memory is short")
 			      : set_finish(x.w, &to);
 		b->counts = (struct scan_counts){ to.hashes, to.bodies,
-			to.allowed, to.yara, to.link_patterns, to.skipped };
+			to.allowed, to.yara, to.link_patterns, to.icon_lines,
+			to.skipped };
 	}
 	set_writer_free(x.w);
 	buf_free(&x.keys);

@@ -30,13 +30,15 @@ static const struct block_key {
 	{ "Container", BLOCK_FORMAT, COND_CONTAINER },
 	{ "Intermediates", BLOCK_FORMATS, COND_INTERMEDIATES },
 	{ "HandlerType", BLOCK_FORMAT, COND_HANDLER },
-	{ "IconGroup1", BLOCK_ICON, 0 },
-	{ "IconGroup2", BLOCK_ICON, 0 },
+	{ "IconGroup1", BLOCK_ICON, COND_ICON },
+	{ "IconGroup2", BLOCK_ICON, COND_ICON },
 };
 
 struct block {
 	enum set_target target;
 	bool fits;
+	bool asks_icon;
+	struct span icon[ICON_COLUMNS]; /* groups; NULL: any */
 };
 
 static enum err
@@ -82,6 +84,20 @@ write_formats(struct span names, struct buf *out, struct errinfo *ei)
 	return e;
 }
 
+/* "*" is every group. */
+static enum err
+take_icon(
+    const char *key, struct span name, struct block *b, struct errinfo *ei)
+{
+	size_t column = (size_t)(key[strlen(key) - 1] - '1');
+
+	b->asks_icon = true;
+	b->icon[column] = name;
+	if (span_is(name, "*"))
+		b->icon[column].ptr = NULL;
+	return build_icon_group(name, ei);
+}
+
 static enum err
 parse_value(const struct block_key *k, struct span value, struct block *b,
     struct buf *out, struct errinfo *ei)
@@ -98,7 +114,7 @@ parse_value(const struct block_key *k, struct span value, struct block *b,
 		return e;
 	}
 	if (k->kind == BLOCK_ICON)
-		return err_set(ei, ERR_UNSUPPORTED, "icons are not compared");
+		return take_icon(k->key, value, b, ei);
 	write_number(out, k->condition);
 	if (k->kind == BLOCK_FORMAT)
 		return write_format(value, out, ei);
@@ -112,13 +128,27 @@ parse_value(const struct block_key *k, struct span value, struct block *b,
 	return e;
 }
 
+/* Both keys as one condition. */
+static enum err
+write_icon(const struct block *b, struct buf *out, struct errinfo *ei)
+{
+	if (!b->asks_icon)
+		return OK;
+	if (b->target != TARGET_PE)
+		return err_set(
+		    ei, ERR_SYNTAX, "only programs of target 1 have icons");
+	write_number(out, COND_ICON);
+	write_icon_groups(out, b->icon);
+	return OK;
+}
+
 static enum err
 parse_block(
     struct span text, struct block *b, struct buf *out, struct errinfo *ei)
 {
 	enum err e = OK;
 
-	*b = (struct block){ TARGET_ANY, true };
+	*b = (struct block){ .target = TARGET_ANY, .fits = true };
 	while (text.len > 0 && e == OK) {
 		struct span item = span_cut(text, ',', &text);
 		struct span value, key = span_cut(item, ':', &value);
@@ -131,9 +161,12 @@ parse_block(
 			return err_set(ei, ERR_UNSUPPORTED,
 			    "no key \"" SPAN_FMT "\" in a description block",
 			    SPAN_ARG(key));
+		if (key.len == item.len)
+			return err_set(ei, ERR_SYNTAX,
+			    "key \"" SPAN_FMT "\" has no value", SPAN_ARG(key));
 		e = parse_value(&block_keys[i], value, b, out, ei);
 	}
-	return e;
+	return e == OK ? write_icon(b, out, ei) : e;
 }
 
 /* ---- subs that are not bodies ------------------------------------------------------- */
@@ -444,7 +477,7 @@ add_logical(struct scan_builder *b, struct span line, struct errinfo *ei)
 	size_t n = build_split(line, ';', f);
 	struct buf tree = buf_make(SUB_BYTES_MAX);
 	struct set_name name;
-	struct block block = { TARGET_ANY, true };
+	struct block block = { .fits = true };
 	uint64_t needs;
 	enum err e;
 
@@ -466,6 +499,7 @@ add_logical(struct scan_builder *b, struct span line, struct errinfo *ei)
 		return OK;
 	}
 	draft_target(b->draft, block.target);
+	b->asks_icons = b->asks_icons || block.asks_icon;
 	if (e == OK)
 		e = add_subs(b, f + 3, (uint32_t)n - 3, ei);
 	if (e == OK)

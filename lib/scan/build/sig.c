@@ -21,6 +21,7 @@ struct sig_draft {
 	uint32_t detail; /* the container's format, the group, the hash */
 	enum link_kind link;
 	unsigned char subject[CERT_NAME];
+	struct set_icon icon;
 	struct buf conditions, subs, anchors, variants, wide, record;
 	struct draft_sub sub[SUBS_MAX];
 	uint32_t count;
@@ -112,6 +113,13 @@ draft_certificate(
 {
 	d->role = trusted ? SIG_IS_TRUSTED : SIG_IS_BLOCKED;
 	memcpy(d->subject, subject, CERT_NAME);
+}
+
+void
+draft_icon(struct sig_draft *d, const struct set_icon *row)
+{
+	d->role = SIG_IS_ICON;
+	d->icon = *row;
 }
 
 struct buf *
@@ -367,7 +375,9 @@ list_sig(struct scan_builder *b, const struct sig_draft *d, uint32_t sig,
 	const struct set_group group = { sig, (uint16_t)d->target,
 		(uint16_t)d->detail };
 	struct set_cert cert = { .sig = sig };
+	struct set_icon icon = d->icon;
 
+	icon.sig = sig;
 	memcpy(cert.subject, d->subject, CERT_NAME);
 	if (d->role == SIG_IS_MEMBER)
 		buf_add(&b->members, &member, sizeof(member));
@@ -377,6 +387,8 @@ list_sig(struct scan_builder *b, const struct sig_draft *d, uint32_t sig,
 		buf_add(&b->groups, &group, sizeof(group));
 	else if ((d->role & (SIG_IS_BLOCKED | SIG_IS_TRUSTED)) != 0)
 		buf_add(&b->certs, &cert, sizeof(cert));
+	else if (d->role == SIG_IS_ICON)
+		buf_add(&b->icons, &icon, sizeof(icon));
 	else if (needs != 0)
 		add_anchors(b, d, sig, needs);
 	else
@@ -396,6 +408,8 @@ draft_end(struct scan_builder *b, struct sig_draft *d, struct span expression,
 	list_sig(b, d, sig, resolve(d, needs));
 	if (d->role == SIG_IS_TRUSTED)
 		b->counts.allowed++;
+	else if (d->role == SIG_IS_ICON)
+		b->counts.icons++;
 	else
 		b->counts.bodies++;
 	return OK;

@@ -354,6 +354,7 @@ put_data(struct set_writer *w, struct scan_builder *b, const struct buf *rules,
 	d->certs = set_put_buf(w, &b->certs);
 	d->types = set_put_buf(w, &b->types);
 	d->links = set_put_buf(w, &b->links);
+	d->icons = set_put_buf(w, &b->icons);
 	d->records = set_put_buf(w, &b->records);
 	d->texts = set_put_buf(w, &b->texts);
 	d->rules = set_put_buf(w, rules);
@@ -373,6 +374,7 @@ write_own(struct scan_builder *b, struct set_directory *d, int fd,
 	d->allowed = b->counts.allowed;
 	d->yara = b->counts.yara;
 	d->link_patterns = b->counts.links;
+	d->icon_lines = b->counts.icons;
 	d->skipped = b->counts.skipped;
 	if (e == OK) {
 		mask_copy(rules.ptr, rules.ptr, rules.len, 0);

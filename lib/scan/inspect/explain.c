@@ -73,6 +73,20 @@ put_formats(struct buf *b, uint64_t n, struct reader *r)
 		    format_name((enum format)read_number(r, FORMATS - 1)));
 }
 
+/* "group1:group2", * for any. */
+static void
+put_icon_groups(struct buf *b, struct reader *r)
+{
+	struct span name[ICON_COLUMNS];
+
+	read_icon_groups(r, name);
+	for (size_t c = 0; c < ICON_COLUMNS; c++) {
+		if (c > 0)
+			buf_char(b, ':');
+		buf_span(b, name[c].ptr == NULL ? SPAN("*") : name[c]);
+	}
+}
+
 static void
 put_condition(struct buf *b, enum sig_condition kind, struct reader *r)
 {
@@ -87,6 +101,9 @@ put_condition(struct buf *b, enum sig_condition kind, struct reader *r)
 		break;
 	case COND_ENCRYPTED:
 		buf_fmt(b, "%llu", (unsigned long long)read_number(r, 1));
+		break;
+	case COND_ICON:
+		put_icon_groups(b, r);
 		break;
 	default:
 		put_range(b, r);
@@ -109,6 +126,7 @@ explain_conditions(struct explain *x, struct span conditions)
 		[COND_SIZE] = "FileSizeReal",
 		[COND_ENCRYPTED] = "IsEncrypted",
 		[COND_POSITION] = "FilePos",
+		[COND_ICON] = "IconGroup",
 	};
 	struct reader r = reader_of(conditions);
 
@@ -234,6 +252,16 @@ explain_link(struct explain *x, struct reader *r)
 }
 
 static void
+explain_icon(struct explain *x, struct reader *r)
+{
+	say(x, SCAN_L_SUB);
+	put_icon_groups(&x->line, r);
+	buf_char(&x->line, ':');
+	buf_span(&x->line, read_span(r, read_number(r, ICON_DIGITS)));
+	say(x, SCAN_L_PATTERN);
+}
+
+static void
 explain_sub(struct explain *x, uint32_t i, struct span sub)
 {
 	static const char *const kinds[SUB_KINDS] = { [SUB_BODY] = "body",
@@ -243,7 +271,8 @@ explain_sub(struct explain *x, uint32_t i, struct span sub)
 		[SUB_IMAGE] = "image",
 		[SUB_NAME] = "name",
 		[SUB_CERT] = "certificate",
-		[SUB_LINK] = "link" };
+		[SUB_LINK] = "link",
+		[SUB_ICON] = "icon" };
 	struct reader r = reader_of(sub);
 	uint64_t kind = read_number(&r, SUB_KINDS - 1);
 
@@ -254,6 +283,8 @@ explain_sub(struct explain *x, uint32_t i, struct span sub)
 		explain_body(x, &r);
 	else if (kind == SUB_LINK)
 		explain_link(x, &r);
+	else if (kind == SUB_ICON)
+		explain_icon(x, &r);
 	else
 		say(x, SCAN_L_SUB);
 }
@@ -293,8 +324,9 @@ explain_sig(struct scan_set *set, uint32_t at, inspect_fn *fn, void *arg)
 
 	if (!sig_read(set_record(set, at), at, &sig))
 		return true;
-	in_objects =
-	    (sig.flags & (SIG_IS_LINK | SIG_IS_BLOCKED | SIG_IS_TRUSTED)) == 0;
+	in_objects = (sig.flags &
+			 (SIG_IS_LINK | SIG_IS_BLOCKED | SIG_IS_TRUSTED |
+			     SIG_IS_ICON)) == 0;
 	if (in_objects) {
 		buf_fmt(&x.line, "%d", (int)sig.target);
 		say(&x, SCAN_L_TARGET);

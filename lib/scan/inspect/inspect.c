@@ -118,6 +118,8 @@ label_of(const struct sig *sig)
 {
 	if ((sig->flags & SIG_IS_LINK) != 0)
 		return SCAN_L_LINK;
+	if ((sig->flags & SIG_IS_ICON) != 0)
+		return SCAN_L_ICON;
 	if ((sig->flags & SIG_IS_TRUSTED) != 0)
 		return SCAN_L_TRUSTED;
 	return (sig->flags & SIG_IS_BLOCKED) != 0 ? SCAN_L_BLOCKED

@@ -353,33 +353,50 @@ expression_holds(struct evaluation *v, struct reader *r)
 	return s.holds;
 }
 
+/* All but one about icons: decoding these is dear, so it comes last, and
+ * *icon is where it stands. */
 static bool
-conditions_hold(struct evaluation *v)
+conditions_hold(struct evaluation *v, struct reader *icon)
 {
 	const struct match_facts *f = v->object->facts;
 	struct reader r = reader_of(v->sig->conditions);
+	struct span groups[ICON_COLUMNS];
 
+	*icon = reader_of(SPAN(""));
 	while (r.p < r.end && !r.bad) {
 		enum sig_condition kind =
 		    (enum sig_condition)read_number(&r, CONDITIONS - 1);
 
-		if (!f->holds(f->arg, kind, &r))
+		if (kind == COND_ICON) {
+			*icon = r;
+			read_icon_groups(&r, groups);
+		} else if (!f->holds(f->arg, kind, &r)) {
 			return false;
+		}
 	}
 	v->damaged = v->damaged || r.bad;
 	return !r.bad;
 }
 
+static bool
+icon_holds(struct evaluation *v, struct reader *icon)
+{
+	const struct match_facts *f = v->object->facts;
+
+	return icon->p == icon->end || f->holds(f->arg, COND_ICON, icon);
+}
+
 bool
 sig_matches(struct evaluation *v, size_t *at)
 {
-	struct reader r = reader_of(v->sig->expression);
+	struct reader r = reader_of(v->sig->expression), icon;
 
 	*at = 0;
-	if (!conditions_hold(v))
+	if (!conditions_hold(v, &icon))
 		return false;
 	if ((v->sig->flags & SIG_LOGICAL) != 0)
-		return expression_holds(v, &r) && !v->damaged;
+		return expression_holds(v, &r) && !v->damaged &&
+		    icon_holds(v, &icon);
 	if (sub_count(v, 0, 1)->count == 0 || v->damaged)
 		return false;
 	*at = v->sub[0].first;
@@ -407,11 +424,11 @@ sig_places(struct evaluation *v, uint32_t most)
 {
 	struct places p = { v->object->facts, (enum format)v->sig->name.number,
 		most };
-	struct reader r = reader_of(v->sig->sub[0]);
+	struct reader r = reader_of(v->sig->sub[0]), icon;
 	struct sig_place place;
 	struct pattern_range range;
 
-	if (!conditions_hold(v))
+	if (!conditions_hold(v, &icon))
 		return;
 	(void)read_number(&r, SUB_BODY);
 	place = read_place(&r);

@@ -267,6 +267,16 @@ came_through(const struct object *o, struct reader *r)
 }
 
 static bool
+has_icon(struct look *l, struct reader *r)
+{
+	const struct exe *x = ask_exe(l);
+	struct span name[ICON_COLUMNS];
+
+	read_icon_groups(r, name);
+	return x != NULL && !r->bad && icons_look(l->s, l->o, x, name);
+}
+
+static bool
 ask_condition(void *arg, enum sig_condition kind, struct reader *r)
 {
 	struct look *l = arg;
@@ -290,6 +300,8 @@ ask_condition(void *arg, enum sig_condition kind, struct reader *r)
 		return true;
 	case COND_FORMAT:
 		return l->o->format == read_number(r, FORMATS - 1);
+	case COND_ICON:
+		return has_icon(l, r);
 	default:
 		return false;
 	}
@@ -303,6 +315,7 @@ wants_handler(const struct sig *sig, enum format *out)
 
 	while (r.p < r.end && !r.bad) {
 		uint64_t kind = read_number(&r, CONDITIONS - 1), n;
+		struct span groups[ICON_COLUMNS];
 
 		if (kind == COND_HANDLER) {
 			*out = (enum format)read_number(&r, FORMATS - 1);
@@ -311,6 +324,10 @@ wants_handler(const struct sig *sig, enum format *out)
 		n = kind == COND_CONTAINER || kind == COND_FORMAT ? 1 : 2;
 		if (kind == COND_INTERMEDIATES)
 			n = read_number(&r, SUBS_MAX);
+		if (kind == COND_ICON) {
+			read_icon_groups(&r, groups);
+			continue;
+		}
 		while (n-- > 0)
 			(void)read_number(&r, UINT32_MAX);
 	}

@@ -48,6 +48,8 @@ scanner_new(struct scan_set *set, const struct scan_limits *limits,
 		e = open_rules(s, ei);
 	if (e == OK)
 		e = links_new(set, &s->links, ei);
+	if (e == OK)
+		e = icons_new(set, &s->icons, ei);
 	if (e != OK) {
 		scanner_free(s);
 		return e;
@@ -64,6 +66,7 @@ scanner_free(struct scanner *s)
 	matcher_free(s->matcher);
 	rules_close(s->rules);
 	links_free(s->links);
+	icons_free(s->icons);
 	digest_free(s->digest);
 	buf_free(&s->text);
 	buf_free(&s->html.plain);
@@ -184,6 +187,8 @@ scanner_object(struct scanner *s, struct object *o)
 		s->facts_of = NULL;
 	if (s->image_of == o)
 		s->image_of = NULL;
+	if (s->icons_of == o)
+		s->icons_of = NULL;
 }
 
 /* ---- the whole file --------------------------------------------------------- */

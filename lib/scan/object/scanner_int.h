@@ -4,6 +4,7 @@
 #include "crypt/crypt.h"
 #include "formats/peel.h"
 #include "formats/text/html.h"
+#include "scan/icons/icons.h"
 #include "scan/links/links.h"
 #include "scan/match/match.h"
 #include "scan/rules/rules.h"
@@ -19,6 +20,7 @@ struct scanner {
 	struct matcher *matcher;
 	struct rules *rules; /* NULL: the set has none */
 	struct links *links; /* the same */
+	struct icons *icons; /* the same */
 	struct digest *digest;
 	struct buf text;  /* normalised */
 	struct html html; /* the same of a page */
@@ -31,6 +33,7 @@ struct scanner {
 	const struct object *image_of; /* of which the next two tell */
 	bool is_image;
 	uint64_t image;
+	const struct object *icons_of; /* that `icons` knows */
 	bool has_versions;
 	size_t versions;
 	uint64_t version[PE_VERSION_MAX];
@@ -106,6 +109,12 @@ bool look_digests(struct scanner *s, struct object *o, unsigned kinds);
 bool certs_look(struct scanner *s, const struct object *o);
 /* Whether a trusted certificate vouches for the object. */
 bool certs_vouch(struct scanner *s, struct object *o);
+
+/* ---- icon.c ------------------------------------------------------------------- */
+
+/* Whether an icon of the program is like one of these groups; NULL: any. */
+bool icons_look(struct scanner *s, const struct object *o, const struct exe *x,
+    const struct span name[ICON_COLUMNS]);
 
 /* ---- names.c ------------------------------------------------------------------ */
 

@@ -43,7 +43,7 @@ set_added_fill(struct scan_set *added, struct scan_added *out)
 
 	out->any = true;
 	out->all = d->members.size + d->certs.size + d->types.size +
-		d->rules.size + d->links.size >
+		d->rules.size + d->links.size + d->icons.size >
 	    0;
 	for (size_t kind = 0; kind < HASH_KINDS; kind++) {
 		add_sizes(added, &d->hash[HASH_HIT][kind], out);

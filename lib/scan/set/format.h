@@ -236,12 +236,46 @@ struct set_link {
 	uint32_t kind;
 };
 
+/* Icons of programs (.idb), told by squares with the most or the least of
+ * something: their mean, and the place of their upper left pixel. */
+enum icon_list {
+	ICON_COLOUR,
+	ICON_GREY,
+	ICON_BRIGHT,
+	ICON_DARK,
+	ICON_EDGE,
+	ICON_QUIET, /* the least of edges */
+	ICON_LISTS
+};
+#define ICON_AREAS 3u
+struct icon_area {
+	uint16_t value;
+	uint8_t x, y;
+};
+struct icon_print {
+	uint8_t side;
+	uint8_t red, green, blue, coloured; /* per cent; all 0: grey */
+	uint8_t zero[3];
+	struct icon_area area[ICON_LISTS][ICON_AREAS];
+};
+/* A line belongs to one group of each column: set_icon_group() of its name. */
+#define ICON_COLUMNS   2u
+#define ICON_GROUP_MAX 256u /* bytes of a name */
+#define ICON_DIGITS    124u /* of a line */
+#define ICON_GROUP_ANY UINT64_C(0)
+struct set_icon {
+	uint32_t sig, zero;
+	uint64_t group[ICON_COLUMNS];
+	struct icon_print print;
+};
+
 /* ---- the directory, right behind the header ----------------------------- */
 
 struct set_directory {
 	uint64_t version;
 	int64_t built_ms;
-	uint64_t hashes, bodies, allowed, yara, link_patterns, skipped;
+	uint64_t hashes, bodies, allowed, yara, link_patterns, icon_lines,
+	    skipped;
 	uint64_t digests; /* where they begin: the end of the data */
 	/* What was added to another set, whose digest this is: a set of its
 	 * own, for files that were clean with that one. */
@@ -257,6 +291,7 @@ struct set_directory {
 	struct set_region certs;   /* struct set_cert [] */
 	struct set_region types;   /* struct set_type [] */
 	struct set_region links;   /* struct set_link [] */
+	struct set_region icons;   /* struct set_icon [] */
 	struct set_region records; /* record.h */
 	struct set_region texts;   /* NUL-ended UTF-8, from offset 1 on */
 	struct set_region rules;   /* rules.c's own, masked, or empty */

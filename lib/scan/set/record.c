@@ -95,6 +95,28 @@ sig_read(struct span record, uint32_t at, struct sig *out)
 }
 
 void
+write_icon_groups(struct buf *b, const struct span name[ICON_COLUMNS])
+{
+	for (size_t c = 0; c < ICON_COLUMNS; c++) {
+		write_number(b, name[c].ptr == NULL ? 0 : name[c].len + 1);
+		if (name[c].ptr != NULL)
+			buf_span(b, name[c]);
+	}
+}
+
+void
+read_icon_groups(struct reader *r, struct span name[ICON_COLUMNS])
+{
+	for (size_t c = 0; c < ICON_COLUMNS; c++) {
+		uint64_t n = read_number(r, ICON_GROUP_MAX);
+
+		name[c] = (struct span){ NULL, 0 };
+		if (n > 0)
+			name[c] = read_span(r, n - 1);
+	}
+}
+
+void
 write_place(struct buf *b, const struct sig_place *p)
 {
 	write_number(b, p->from);

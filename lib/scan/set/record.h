@@ -40,13 +40,14 @@ void write_masked(struct buf *b, struct span s);
 
 /* ---- the signature --------------------------------------------------------- */
 
-#define SIG_LOGICAL    1u  /* has an expression; else its one sub decides */
-#define SIG_IS_FORMAT  2u  /* tells the format `name.number`, no infection */
-#define SIG_IS_MEMBER  4u  /* of what a container says of a member */
-#define SIG_IS_GROUP   8u  /* only macros look for it */
-#define SIG_IS_BLOCKED 16u /* a certificate of enemies */
-#define SIG_IS_TRUSTED 32u /* one that vouches for programs, no infection */
-#define SIG_IS_LINK    64u /* of a link in a mail; no conditions */
+#define SIG_LOGICAL    1u   /* has an expression; else its one sub decides */
+#define SIG_IS_FORMAT  2u   /* tells the format `name.number`, no infection */
+#define SIG_IS_MEMBER  4u   /* of what a container says of a member */
+#define SIG_IS_GROUP   8u   /* only macros look for it */
+#define SIG_IS_BLOCKED 16u  /* a certificate of enemies */
+#define SIG_IS_TRUSTED 32u  /* one that vouches for programs, no infection */
+#define SIG_IS_LINK    64u  /* of a link in a mail; no conditions */
+#define SIG_IS_ICON    128u /* an icon of programs, no infection */
 
 struct sig {
 	uint32_t at; /* offset of the record */
@@ -73,8 +74,13 @@ enum sig_condition { /* ranges: two numbers, from and to */
 	COND_SIZE,           /* and unpacked */
 	COND_ENCRYPTED,      /* 0 or 1 */
 	COND_POSITION,       /* the first member is 1 */
+	COND_ICON,           /* see read_icon_groups() */
 	CONDITIONS
 };
+
+/* One name for each column; NULL: any group. */
+void write_icon_groups(struct buf *b, const struct span name[ICON_COLUMNS]);
+void read_icon_groups(struct reader *r, struct span name[ICON_COLUMNS]);
 
 enum sig_op {   /* then: comparison, number, second number; then: */
 	OP_SUB, /* the index of a sub */
@@ -89,7 +95,8 @@ enum sig_compare { CMP_NONE, CMP_EQUAL, CMP_MORE, CMP_LESS, CMPS };
  * distance, group.  A name: flags and masked
  * text of a regular expression.  A certificate: what it may be used for, its
  * serial number's SHA-1, or nothing, its RSA modulus.  A link: masked text, a
- * regular expression with what clamscan puts around it. */
+ * regular expression with what clamscan puts around it.  An icon: its groups
+ * as in a condition, and its digits as in the line: the row has the numbers. */
 enum sig_kind {
 	SUB_BODY = 1,
 	SUB_PCRE,
@@ -99,6 +106,7 @@ enum sig_kind {
 	SUB_NAME,
 	SUB_CERT,
 	SUB_LINK,
+	SUB_ICON,
 	SUB_KINDS
 };
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "crypt/crypt.h"
+#include "scan/set/hash_bits.h"
 #include "scan/set/record.h"
 
 /* ---- chunks ------------------------------------------------------------------- */
@@ -155,6 +156,18 @@ set_source_text(
 	(void)snprintf(out, SCAN_NAME_MAX, "%.*s", (int)source.len, source.ptr);
 }
 
+/* No two names in use share these bits of their digest. */
+uint64_t
+set_icon_group(struct span name)
+{
+	unsigned char digest[SHA256_LEN];
+	uint64_t group;
+
+	sha256(name, digest);
+	group = digest_prefix(digest);
+	return group == ICON_GROUP_ANY ? 1 : group;
+}
+
 /* ---- checks when it is opened -------------------------------------------------------
  * That regions lie in the data, and that tables are as long as their counts
  * say: so an index below a count needs no other look. */
@@ -228,6 +241,7 @@ directory_fits(const struct scan_set *set)
 	    region_fits(set, d->certs, d->certs.size) &&
 	    region_fits(set, d->types, d->types.size) &&
 	    region_fits(set, d->links, d->links.size) &&
+	    region_fits(set, d->icons, d->icons.size) &&
 	    (d->added.size == 0 || region_fits(set, d->added, d->added.size)) &&
 	    region_fits(set, d->records, d->records.size) &&
 	    region_fits(set, d->texts, d->texts.size) &&
@@ -382,7 +396,7 @@ scan_set_info(const struct scan_set *set, struct scan_set_info *out)
 		.built_ms = d->built_ms,
 		.file_size = set->header->file_size,
 		.counts = { d->hashes, d->bodies, d->allowed, d->yara,
-		    d->link_patterns, d->skipped },
+		    d->link_patterns, d->icon_lines, d->skipped },
 	};
 	memcpy(out->digest, set->header->digest, sizeof(out->digest));
 	memcpy(out->from, d->from, sizeof(out->from));

@@ -43,6 +43,9 @@ void set_source_text(
 /* Which files what this set adds may be in. */
 void set_added_fill(struct scan_set *added, struct scan_added *out);
 
+/* What a group of icons is known by, never ICON_GROUP_ANY. */
+uint64_t set_icon_group(struct span name);
+
 /* ---- hashes ------------------------------------------------------------- */
 
 /* Bits (1 << kind) of the digests that an object of this size needs. */
