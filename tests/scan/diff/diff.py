@@ -17,6 +17,7 @@ import sys
 import bodies
 import documents
 import exact
+import icons
 import lines
 import logic
 import mails
@@ -27,11 +28,11 @@ from harness import Batch, Both, Broken, write
 BATCH = 150
 SHOWN = 5  # differences of a family that are reduced
 FAMILIES = {f.__name__: f for room in (bodies, logic, objects, signers, mails,
-                                       lines, documents)
+                                       icons, lines, documents)
             for f in room.FAMILIES}
-ALONE = {f.__name__: f for f in lines.ALONE}
+ALONE = {f.__name__: f for f in (*lines.ALONE, *icons.ALONE)}
 # In one run clamscan takes no more of these, see docs/dev/clamscan.md.
-SMALL = {"macros": 1, "types": 40}
+SMALL = {"macros": 1, "types": 40, "icons": 50}
 
 
 def show(both, batch, pair, side, keep):

@@ -6,6 +6,7 @@ import hashlib
 
 import archives
 import documents
+import icons
 import mails
 import programs
 import signers
@@ -568,6 +569,12 @@ for some, want in (((), True), (("a", "b"), True), (("a", "b", "c"), False),
 mails.rows(row)
 REFUSED += mails.REFUSED
 TAKEN += mails.TAKEN
+
+# ---- icons ------------------------------------------------------------------
+
+icons.rows(row)
+REFUSED += icons.refused()
+TAKEN += icons.TAKEN
 
 # ---- running them -----------------------------------------------------------
 
