@@ -23,6 +23,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "diff"))
 import documents  # noqa: E402
+import icons  # noqa: E402
 import programs  # noqa: E402
 import signed  # noqa: E402
 from formats import (  # noqa: E402
@@ -523,6 +524,48 @@ def mail_of_many_parts_of_many_links():
             b" boundary=x\r\n\r\n" + b"".join(
                 b"--x\r\nContent-Type: text/html\r\n\r\n" + body + b"\r\n"
                 for _ in range(60)) + b"--x--\r\n")
+
+
+def icon_bomb(function):
+    """With 500 groups of ten icons, each asked for, and found by nobody."""
+    rng = random.Random(2)
+
+    def digits():
+        return "20" + "".join("%03x%02x%02x" % (
+            rng.randrange(4000), rng.randrange(28), rng.randrange(28))
+            for _ in range(6)) + "".join("%02x%02x%02x" % (
+                rng.randrange(256), rng.randrange(28), rng.randrange(28))
+                for _ in range(12)) + "20202060"
+    function.signatures = {
+        "a.idb": "".join("i:g%d:h:%s\n" % (i % 500, digits())
+                         for i in range(5000)),
+        "a.ldb": "".join("Asks%d;Engine:51-255,Target:1,IconGroup1:g%d;0;"
+                         "4d5a\n" % (i, i) for i in range(500))}
+    return function
+
+
+@icon_bomb
+@bomb("time", FULL)
+def program_of_thousands_of_large_icons():
+    """Their headers stand in a row, all with the same pixels, nearly."""
+    n, pixels = 5000, random.Random(3).randbytes(300000)
+    header = struct.pack("<IIIHHIIIIII", 40, 256, 512, 1, 32, *[0] * 6)
+
+    def types(at, data):
+        return [(3, [(i, [(0, (b"", {"rva": at + 40 * i}))])
+                     for i in range(n)]),
+                (14, [(1, [(0, icons.group_of([0xffff]))])]),
+                (99, [(1, [(0, data)])])]
+    at = 0x2000 + len(icons.tree(types(0, b""), 0))
+    return icons.program(types(at, header * n + pixels))
+
+
+@icon_bomb
+@bomb("time", FULL)
+def program_whose_icons_are_sought_in_vain():
+    none = [(i % 7 + 200, [(0, b"")]) for i in range(9000)]
+    return icons.program([(3, none), (14, [
+        (1, [(i, icons.group_of([9] * 90)) for i in range(2000)])])])
 
 
 def set_of(khien, folder, signatures):
