@@ -10,13 +10,14 @@ static const char signatures[] =
     "A:0:*:deadbeefcafebabe*68656c6c6f(61|62)??77\n"
     "B:1:EOF-9,4:6865[1-3]6f\n";
 
-/* The bytes of a compiled set; the caller frees the buf. */
+/* The bytes of a compiled set, with this file in it too; the caller frees the
+ * buf. */
 static struct buf
-make_set(void)
+make_set_with(const char *name, struct span text)
 {
 	struct scan_builder *b = NULL;
 	struct errinfo ei = { 0 };
-	struct buf out = buf_make(1 << 20);
+	struct buf out = buf_make(4 << 20);
 	int fd = memory_file(SPAN(""));
 	char path[64];
 
@@ -24,12 +25,19 @@ make_set(void)
 	assert_ok(scan_builder_add(b, "dir/a.ndb", span_of(signatures), &ei));
 	assert_ok(scan_builder_add(
 	    b, "a.hdb", SPAN("5d41402abc4b2a76b9719d911017c592:5:H\n"), &ei));
+	assert_ok(scan_builder_add(b, name, text, &ei));
 	assert_ok(scan_builder_write(b, 42, 1234567, fd, &ei));
 	scan_builder_free(b);
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	assert_ok(file_read(path, &out, &ei));
 	(void)close(fd);
 	return out;
+}
+
+static struct buf
+make_set(void)
+{
+	return make_set_with("none.ndb", SPAN(""));
 }
 
 static enum err
@@ -105,6 +113,56 @@ a_damaged_set_is_refused(void **state)
 		    open_bytes((struct span){ b.ptr, n }, &set), ERR_CORRUPT);
 	buf_char(&b, 'x');
 	assert_err(open_bytes(buf_view(&b), &set), ERR_CORRUPT);
+	buf_free(&b);
+}
+
+/* What is found in the bytes with this set, or why they are not scanned. */
+static struct scan_verdict
+scan_with(struct span set_bytes, struct span bytes)
+{
+	struct scan_verdict v = { .outcome = SCAN_UNSCANNABLE,
+		.reason = SCAN_R_SET };
+	struct scan_set *set = NULL;
+	struct scanner *s = NULL;
+
+	if (open_bytes(set_bytes, &set) == OK &&
+	    scanner_new(set, &scan_limits_default, &s, NULL) == OK)
+		scanner_bytes(s, bytes, false, &v);
+	scanner_free(s);
+	scan_set_close(set);
+	return v;
+}
+
+/* Many hashes, so that a file meets some chunks of the set and not others. */
+static void
+what_a_damaged_set_misses_is_not_clean(void **state)
+{
+	static const struct span found[] = { SPAN("hello"),
+		SPAN("\xde\xad\xbe\xef\xca\xfe\xba\xbe--helloa-w") };
+	struct buf text = buf_make(1 << 20), b;
+	size_t whole = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 8000; i++)
+		buf_fmt(&text, "%032x:%u:N\n", i * 2654435761u, 6 + i % 99);
+	b = make_set_with("many.hdb", buf_view(&text));
+	for (size_t i = 0; i < COUNT(found); i++)
+		assert_int_equal(
+		    scan_with(buf_view(&b), found[i]).outcome, SCAN_INFECTED);
+	for (size_t at = 0; at < b.len; at += 1499) {
+		b.ptr[at] ^= 4;
+		for (size_t i = 0; i < COUNT(found); i++) {
+			struct scan_verdict v =
+			    scan_with(buf_view(&b), found[i]);
+
+			whole += v.outcome == SCAN_INFECTED;
+			assert_true(v.outcome == SCAN_INFECTED ||
+			    v.reason == SCAN_R_SET);
+		}
+		b.ptr[at] ^= 4;
+	}
+	assert_true(whole > 0);
+	buf_free(&text);
 	buf_free(&b);
 }
 
@@ -255,6 +313,7 @@ main(void)
 		cmocka_unit_test(a_set_tells_what_is_in_it),
 		cmocka_unit_test(the_same_signatures_make_the_same_set),
 		cmocka_unit_test(a_damaged_set_is_refused),
+		cmocka_unit_test(what_a_damaged_set_misses_is_not_clean),
 		cmocka_unit_test(another_format_version_is_unsupported),
 		cmocka_unit_test(no_number_in_a_set_leads_outside),
 		cmocka_unit_test(a_set_does_not_hold_what_it_looks_for),

@@ -220,6 +220,8 @@ scan_root(struct scanner *s, struct span bytes, bool whole, struct span name,
 		scanner_note(s, &root, SCAN_R_SIZE);
 	scanner_object(s, &root);
 	disguise_look(s, &root, name);
+	if (s->set->damaged)
+		scanner_note(s, &root, SCAN_R_SET);
 	if (!whole ||
 	    (!want_sha256 && s->v->outcome != SCAN_INFECTED &&
 		s->v->outcome != SCAN_SUSPICIOUS) ||

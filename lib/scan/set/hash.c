@@ -3,17 +3,26 @@
 #include "scan/set/hash_bits.h"
 #include "scan/set/set.h"
 
-/* The bitmaps are looked at for every object: checked once, then kept. */
-static bool
-load_bitmaps(struct scan_set *set, enum hash_use use, unsigned kind)
-{
-	const struct set_hashes *h = &set->dir->hash[use][kind];
+/* A little of the bitmaps is read at a time: they are megabytes, and to check
+ * all of them would keep whoever waits for the first verdict of a new set. */
 
-	if (set->bloom[use][kind] == NULL) {
-		set->sizes[use][kind] = set_region(set, h->sizes);
-		set->bloom[use][kind] = set_region(set, h->bloom);
-	}
-	return set->sizes[use][kind] != NULL && set->bloom[use][kind] != NULL;
+static bool
+has_size(struct scan_set *set, const struct set_hashes *h, uint64_t size)
+{
+	uint64_t bit = size_bit(size, h->size_bits);
+	const uint64_t *word =
+	    set_part(set, h->sizes, (bit >> 6) * sizeof(*word), sizeof(*word));
+
+	return word != NULL && (*word >> (bit & 63) & 1) != 0;
+}
+
+static bool
+may_have(struct scan_set *set, const struct set_hashes *h, uint64_t prefix)
+{
+	const uint64_t *line = set_part(set, h->bloom,
+	    bloom_line(prefix, h->bloom_bits) * BLOOM_LINE, BLOOM_LINE);
+
+	return line != NULL && bloom_has(line, prefix);
 }
 
 unsigned
@@ -23,13 +32,8 @@ set_hash_kinds(struct scan_set *set, enum hash_use use, uint64_t size)
 
 	for (unsigned kind = 0; kind < HASH_KINDS; kind++) {
 		const struct set_hashes *h = &set->dir->hash[use][kind];
-		uint64_t bit;
 
-		if (h->count == 0 || !load_bitmaps(set, use, kind))
-			continue;
-		bit = size_bit(size, h->size_bits);
-		if (h->any_size > 0 ||
-		    (set->sizes[use][kind][bit >> 6] >> (bit & 63) & 1) != 0)
+		if (h->count > 0 && (h->any_size > 0 || has_size(set, h, size)))
 			kinds |= 1u << kind;
 	}
 	return kinds;
@@ -75,8 +79,7 @@ set_hash_find(struct scan_set *set, enum hash_use use, unsigned kind,
 	const uint64_t *prefixes;
 	uint32_t from, to;
 
-	if (h->count == 0 || !load_bitmaps(set, use, kind) ||
-	    !bloom_has(set->bloom[use][kind], h->bloom_bits, prefix) ||
+	if (h->count == 0 || !may_have(set, h, prefix) ||
 	    !bucket_of(set, h, prefix, &from, &to))
 		return false;
 	prefixes = set_part(set, h->prefixes, from * sizeof(*prefixes),

@@ -22,12 +22,14 @@ size_bit(uint64_t size, uint32_t bits)
 	return size * HASH_MULTIPLIER >> (64 - bits);
 }
 
+#define BLOOM_LINE 64u /* bytes */
+
 /* The cache line of a digest, and BLOOM_PROBES bits of it.  The upper bits of
  * the prefix choose the bucket of the table; these are others. */
 static inline size_t
 bloom_line(uint64_t prefix, uint32_t bits)
 {
-	return (size_t)(prefix & ((UINT64_C(1) << bits) - 1)) * 8;
+	return (size_t)(prefix & ((UINT64_C(1) << bits) - 1));
 }
 static inline unsigned
 bloom_bit(uint64_t prefix, unsigned probe)
@@ -35,10 +37,8 @@ bloom_bit(uint64_t prefix, unsigned probe)
 	return (unsigned)(prefix * HASH_MULTIPLIER >> (55 - 9 * probe)) & 511;
 }
 static inline bool
-bloom_has(const uint64_t *bloom, uint32_t bits, uint64_t prefix)
+bloom_has(const uint64_t *line, uint64_t prefix)
 {
-	const uint64_t *line = bloom + bloom_line(prefix, bits);
-
 	for (unsigned i = 0; i < BLOOM_PROBES; i++) {
 		unsigned bit = bloom_bit(prefix, i);
 
@@ -50,7 +50,8 @@ bloom_has(const uint64_t *bloom, uint32_t bits, uint64_t prefix)
 static inline void
 bloom_add(uint64_t *bloom, uint32_t bits, uint64_t prefix)
 {
-	uint64_t *line = bloom + bloom_line(prefix, bits);
+	uint64_t *line =
+	    bloom + bloom_line(prefix, bits) * BLOOM_LINE / sizeof(*line);
 
 	for (unsigned i = 0; i < BLOOM_PROBES; i++) {
 		unsigned bit = bloom_bit(prefix, i);

@@ -36,21 +36,28 @@ chunk_is_whole(struct scan_set *set, uint64_t i)
 	return true;
 }
 
+static const void *
+damaged(struct scan_set *set)
+{
+	set->damaged = true;
+	return NULL;
+}
+
 const void *
 set_part(struct scan_set *set, struct set_region r, uint64_t at, uint64_t n)
 {
 	uint64_t first, last, end = set->dir->digests;
 
-	if (at > r.size || n > r.size - at || r.at < SET_HEAD || r.at > end ||
-	    r.size > end - r.at)
-		return NULL;
 	if (n == 0)
 		return set->base;
+	if (at > r.size || n > r.size - at || r.at < SET_HEAD || r.at > end ||
+	    r.size > end - r.at)
+		return damaged(set);
 	first = (r.at + at - SET_HEAD) / SET_CHUNK;
 	last = (r.at + at + n - 1 - SET_HEAD) / SET_CHUNK;
 	for (uint64_t i = first; i <= last; i++)
 		if (!chunk_is_whole(set, i))
-			return NULL;
+			return damaged(set);
 	return set->base + r.at + at;
 }
 

@@ -15,9 +15,7 @@ struct scan_set { /* one thread at a time */
 	const unsigned char *digests; /* 32 bytes for each chunk */
 	uint64_t chunks;
 	unsigned char *checked; /* a bit for each chunk */
-	/* The bitmaps of a hash table, once checked. */
-	const uint64_t *sizes[HASH_USES][HASH_KINDS];
-	const uint64_t *bloom[HASH_USES][HASH_KINDS];
+	bool damaged;           /* something of it could not be had */
 };
 
 /* A region, whole; NULL when it is damaged.  Empty ones are not NULL. */
