@@ -26,6 +26,10 @@ void buf_char(struct buf *b, char c);
 void buf_fmt(struct buf *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Of one that holds an array: its rows, which only its owner may change. */
+#define BUF_ROWS(b, type)  ((type *)(void *)(b)->ptr)
+#define BUF_COUNT(b, type) ((b)->len / sizeof(type))
+
 struct span buf_view(const struct buf *b); /* valid until the next append */
 /* ERR_LIMIT if anything did not fit. */
 enum err buf_check(const struct buf *b, struct errinfo *ei) MUST_USE;

@@ -188,14 +188,14 @@ enum err
 expression_compile(const struct sig_draft *d, uint32_t subs, struct span text,
     struct buf *out, uint64_t *needs, struct errinfo *ei) MUST_USE;
 
-/* ---- YARA: rules/build.c ------------------------------------------------------ */
+/* ---- YARA: rules/build/ ------------------------------------------------- */
 
-/* rules/build.c: take a YARA file without the rules that do not compile, and
- * those that need them, each of which is a problem. */
+/* rules/build/add.c: take a YARA file without the rules that do not compile,
+ * and those that need them, each of which is a problem. */
 enum err build_rules_add(
     struct scan_builder *b, struct span text, struct errinfo *ei) MUST_USE;
-/* rules/group.c: compile all that were added into what rules_open() reads,
- * appended to `out`. */
+/* rules/build/group.c: compile all that were added into what rules_open()
+ * reads, appended to `out`. */
 enum err build_rules_save(
     struct scan_builder *b, struct buf *out, struct errinfo *ei) MUST_USE;
 

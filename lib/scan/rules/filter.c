@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "scan/rules/gate.h"
-#include "scan/rules/needle.h"
 #include "scan/set/mask.h"
 
 #define BLOCK    16384u

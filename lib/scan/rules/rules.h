@@ -3,7 +3,7 @@
 
 #include "base/span.h"
 
-/* YARA rules at scan time, as group.c compiled them and the set holds
+/* YARA rules at scan time, as build/group.c compiled them and the set holds
  * them (masked).  A filter of ours (filter.h) says which rules could
  * match at all; only those are given to libyara, loaded when they are first
  * needed.  libyara trusts its streams: they are read only after the digest

@@ -16,6 +16,17 @@
 #define RULES_XOR_FACTOR 0x85ebca6bu
 #define RULES_PAIRS      65536u
 
+/* Of a needle. */
+#define NEEDLE_NOCASE 0x01u
+#define NEEDLE_MASKED 0x02u /* as many masks follow the bytes */
+#define NEEDLE_WORD   0x04u /* no letter or digit beside it */
+#define NEEDLE_WIDE   0x08u /* "beside" is two bytes away, with a zero */
+#define NEEDLE_XOR    0x10u /* under one byte's XOR, of a range */
+
+/* What two neighbours differ in is the same under any XOR, so these are
+ * looked for by four differences. */
+#define NEEDLE_XOR_MIN 5u
+
 struct rules_region {
 	uint64_t at, size; /* bytes; `at` a multiple of RULES_ALIGN */
 };
@@ -52,7 +63,7 @@ struct rules_head {
 struct rules_needle {
 	uint32_t bytes; /* with as many masks behind them if NEEDLE_MASKED */
 	uint32_t string;
-	uint16_t len, flags; /* NEEDLE_... of rules_needle.h */
+	uint16_t len, flags; /* NEEDLE_... */
 	uint16_t at;         /* of the anchor */
 	uint16_t keys;       /* NEEDLE_XOR: least, and most in the upper byte */
 };
@@ -71,5 +82,11 @@ struct rules_gate {
 struct rules_leaf {
 	uint64_t at, size; /* in RULES_STREAMS */
 };
+
+static inline unsigned char
+needle_fold(unsigned char c)
+{
+	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+}
 
 #endif

@@ -1,4 +1,4 @@
-#include "scan/rules/bound.h"
+#include "scan/rules/build/condition.h"
 
 #include <string.h>
 

@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "scan/build/build_int.h"
-#include "scan/rules/compile.h"
-#include "scan/rules/text.h"
+#include "scan/rules/build/compile.h"
+#include "scan/rules/build/text.h"
 
 /* A file of YARA rules, without those that are bad.  libyara cannot go on
  * behind an error, but it names several at once: what they stand in is

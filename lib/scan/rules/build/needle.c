@@ -1,4 +1,4 @@
-#include "scan/rules/needle.h"
+#include "scan/rules/build/needle.h"
 
 #include <string.h>
 

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "scan/build/build_int.h"
-#include "scan/rules/compile.h"
-#include "scan/rules/pack.h"
+#include "scan/rules/build/compile.h"
+#include "scan/rules/build/pack.h"
 
 /* Divides the rules of all files into leaves, each compiled alone: by the
  * modules that they use, by whether a string must be found, and else by what

@@ -1,4 +1,4 @@
-#include "scan/rules/compile.h"
+#include "scan/rules/build/compile.h"
 
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-#include "scan/rules/pack.h"
+#include "scan/rules/build/pack.h"
 
 #include <stdlib.h>
 #include <string.h>

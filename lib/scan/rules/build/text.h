@@ -1,5 +1,5 @@
-#ifndef SCAN_RULES_TEXT_H
-#define SCAN_RULES_TEXT_H
+#ifndef SCAN_RULES_BUILD_TEXT_H
+#define SCAN_RULES_BUILD_TEXT_H
 
 #include "base/buf.h"
 

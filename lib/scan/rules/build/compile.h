@@ -1,5 +1,5 @@
-#ifndef SCAN_RULES_COMPILE_H
-#define SCAN_RULES_COMPILE_H
+#ifndef SCAN_RULES_BUILD_COMPILE_H
+#define SCAN_RULES_BUILD_COMPILE_H
 
 #include <yara.h>
 

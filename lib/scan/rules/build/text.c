@@ -1,4 +1,4 @@
-#include "scan/rules/text.h"
+#include "scan/rules/build/text.h"
 
 #include <string.h>
 

@@ -1,22 +1,14 @@
-#ifndef SCAN_RULES_NEEDLE_H
-#define SCAN_RULES_NEEDLE_H
+#ifndef SCAN_RULES_BUILD_NEEDLE_H
+#define SCAN_RULES_BUILD_NEEDLE_H
 
 #include "base/buf.h"
-#include "scan/rules/text.h"
+#include "scan/rules/build/text.h"
+#include "scan/rules/rules_format.h"
 
 /* From a string of a rule to its needles, at build time: bytes of which at
  * least one must stand in an object in which libyara finds the string. */
 
-#define NEEDLE_MAX    64u /* bytes of one */
-#define NEEDLE_NOCASE 0x01u
-#define NEEDLE_MASKED 0x02u /* as many masks follow the bytes */
-#define NEEDLE_WORD   0x04u /* no letter or digit beside it */
-#define NEEDLE_WIDE   0x08u /* "beside" is two bytes away, with a zero */
-#define NEEDLE_XOR    0x10u /* under one byte's XOR, of a range */
-
-/* What two neighbours differ in is the same under any XOR, so these are
- * looked for by four differences. */
-#define NEEDLE_XOR_MIN 5u
+#define NEEDLE_MAX 64u /* bytes of one */
 
 struct needle {
 	uint32_t bytes; /* in `bytes` of the list */
@@ -43,11 +35,5 @@ bool needle_anchor(const struct needles *n, const struct needle *e,
     uint32_t width, uint32_t *at, uint32_t *score);
 /* How rare `width` bytes are.  0 is for those that are everywhere. */
 uint32_t needle_score(const unsigned char *bytes, uint32_t width);
-
-static inline unsigned char
-needle_fold(unsigned char c)
-{
-	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
-}
 
 #endif

@@ -1,10 +1,10 @@
-#ifndef SCAN_RULES_BOUND_H
-#define SCAN_RULES_BOUND_H
+#ifndef SCAN_RULES_BUILD_CONDITION_H
+#define SCAN_RULES_BUILD_CONDITION_H
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "scan/rules/build/text.h"
 #include "scan/rules/gate.h"
-#include "scan/rules/text.h"
 
 /* From the condition of a rule to its gate (gate.h), at build time.
  * Nodes live in the arena they were made in, are not changed afterwards and

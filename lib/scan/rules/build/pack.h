@@ -1,8 +1,8 @@
-#ifndef SCAN_RULES_PACK_H
-#define SCAN_RULES_PACK_H
+#ifndef SCAN_RULES_BUILD_PACK_H
+#define SCAN_RULES_BUILD_PACK_H
 
-#include "scan/rules/bound.h"
-#include "scan/rules/needle.h"
+#include "scan/rules/build/condition.h"
+#include "scan/rules/build/needle.h"
 #include "scan/rules/rules_format.h"
 
 /* The filter of rules_format.h while it is collected.  Whatever does not fit
