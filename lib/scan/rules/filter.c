@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "scan/rules/gate.h"
+#include "scan/rules/marks.h"
 #include "scan/set/mask.h"
 
 #define BLOCK    16384u
@@ -13,13 +14,6 @@
  * most this, and the rules a look that they would not have needed. */
 #define WORK_EACH  24u
 #define WORK_FIRST (1u << 20)
-
-/* Numbers that were marked, each once. */
-struct marks {
-	unsigned char *is;
-	uint32_t *list;
-	size_t count, size;
-};
 
 struct rules_filter {
 	char *copy;
@@ -39,42 +33,6 @@ struct rules_filter {
 	uint64_t work;
 	unsigned char folded[BLOCK + RULES_WIDTH];
 };
-
-/* ---- marks ------------------------------------------------------------------ */
-
-static bool
-marks_make(struct marks *m, size_t n)
-{
-	m->size = n;
-	m->is = calloc(n == 0 ? 1 : n, 1);
-	m->list = calloc(n == 0 ? 1 : n, sizeof(*m->list));
-	return m->is != NULL && m->list != NULL;
-}
-
-static void
-marks_free(struct marks *m)
-{
-	free(m->is);
-	free(m->list);
-}
-
-static void
-marks_clear(struct marks *m)
-{
-	for (size_t i = 0; i < m->count; i++)
-		m->is[m->list[i]] = 0;
-	m->count = 0;
-}
-
-static bool
-mark(struct marks *m, uint32_t i)
-{
-	if (m->is[i] != 0)
-		return false;
-	m->is[i] = 1;
-	m->list[m->count++] = i;
-	return true;
-}
 
 /* ---- opening ------------------------------------------------------------------ */
 
@@ -408,9 +366,9 @@ try_needle(struct rules_filter *f, uint32_t number, size_t at)
 
 	if (f->strings.is[n->string] != 0 || !stands(f, n, at))
 		return;
-	(void)mark(&f->strings, n->string);
+	mark(&f->strings, n->string);
 	for (uint32_t i = f->links[n->string]; i < f->links[n->string + 1]; i++)
-		(void)mark(&f->touched, f->linked[i]);
+		mark(&f->touched, f->linked[i]);
 }
 
 /* ---- the pass over the bytes ------------------------------------------------------- */
@@ -518,7 +476,7 @@ try_gate(struct rules_filter *f, const struct gate_object *o, uint32_t number)
 	const struct rules_gate *g = &f->gates[number];
 
 	if (f->open.is[g->leaf] == 0 && gate_open(f->words + g->word, o))
-		(void)mark(&f->open, g->leaf);
+		mark(&f->open, g->leaf);
 }
 
 const uint32_t *
