@@ -117,6 +117,48 @@ files_may_use_the_same_rule_names(void **state)
 	fixture_clear(&f);
 }
 
+/* The slash that begins a comment does not end it as well. */
+static void
+a_comment_within_bytes_ends_where_libyara_ends_it(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f, "c.yar",
+	    "rule C { strings: $a = { 41 42 43 44 /*/ 45 46 /*/ 47 48 } "
+	    "condition: $a }\n");
+	assert_string_equal(fixture_scan(&f, SPAN("ABCDGH")), "YARA.C");
+	assert_string_equal(fixture_scan(&f, SPAN("ABCDEFGH")), "");
+	fixture_clear(&f);
+}
+
+/* Its gate would be longer than a set may have it. */
+static void
+a_very_long_calculation_is_left_to_libyara(void **state)
+{
+	enum { DOUBLINGS = 13 };
+	struct buf sum = buf_make(1 << 20), rule = buf_make(1 << 20);
+	struct fixture f;
+
+	(void)state;
+	buf_text(&sum, "uint8(0)");
+	for (size_t i = 0; i < DOUBLINGS; i++) {
+		buf_clear(&rule);
+		buf_fmt(&rule, "(%s+%s)", sum.ptr, sum.ptr);
+		buf_clear(&sum);
+		buf_span(&sum, buf_view(&rule));
+	}
+	buf_clear(&rule);
+	buf_fmt(
+	    &rule, "rule L { condition: %s == %d }", sum.ptr, 'a' << DOUBLINGS);
+	fixture_make(&f, "l.yar", rule.ptr);
+	assert_string_equal(fixture_scan(&f, SPAN("a")), "YARA.L");
+	assert_string_equal(fixture_scan(&f, SPAN("b")), "");
+	fixture_clear(&f);
+	buf_free(&sum);
+	buf_free(&rule);
+}
+
 /* A rule that cannot end within the limit. */
 static void
 a_slow_rule_ends_in_time(void **state)
@@ -151,6 +193,9 @@ main(void)
 		cmocka_unit_test(modules_of_libyara_can_be_used),
 		cmocka_unit_test(a_rule_that_does_not_compile_is_skipped),
 		cmocka_unit_test(files_may_use_the_same_rule_names),
+		cmocka_unit_test(
+		    a_comment_within_bytes_ends_where_libyara_ends_it),
+		cmocka_unit_test(a_very_long_calculation_is_left_to_libyara),
 		cmocka_unit_test(a_slow_rule_ends_in_time),
 	};
 

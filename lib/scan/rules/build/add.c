@@ -1,10 +1,12 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "scan/build/build_int.h"
 #include "scan/rules/build/compile.h"
-#include "scan/rules/build/text.h"
+#include "scan/rules/build/lexer.h"
+#include "scan/rules/build/source.h"
 
 /* A file of YARA rules, without those that are bad.  libyara cannot go on
  * behind an error, but it names several at once: what they stand in is
@@ -104,18 +106,13 @@ gone_prefix(const struct gone *g, struct span prefix)
 static const struct span *
 asks_for(const struct gone *g, const struct rule_item *item)
 {
-	struct rule_lexer l = { item->condition, 0, 1 };
-	struct rule_token t = rule_lexer_next(&l), before;
+	struct rule_lexer l = rule_lexer_of(item->condition);
+	const struct span *at;
+	struct span word;
 
-	while (t.kind != RULE_END && t.kind != RULE_BAD) {
-		const struct span *at = NULL;
-
-		before = t;
-		t = rule_lexer_next(&l);
-		if (before.kind != RULE_WORD)
-			continue;
-		at = span_is(t.text, "*") ? gone_prefix(g, before.text)
-					  : gone_find(g, before.text);
+	while (rule_next_word(&l, &word)) {
+		at = rule_is(&l, "*") ? gone_prefix(g, word)
+				      : gone_find(g, word);
 		if (at != NULL && at->ptr != NULL)
 			return at;
 	}
@@ -239,10 +236,10 @@ static bool
 drop_blamed(struct attempt *a, const struct complaints *c)
 {
 	const struct complaint *list =
-	    (const struct complaint *)(const void *)c->list.ptr;
+	    BUF_ROWS(&c->list, const struct complaint);
 	bool any = false;
 
-	for (size_t i = 0; i < c->list.len / sizeof(*list); i++) {
+	for (size_t i = 0; i < BUF_COUNT(&c->list, struct complaint); i++) {
 		size_t at;
 
 		if (!list[i].error)
@@ -266,8 +263,8 @@ static void
 give_up(struct attempt *a, const struct complaints *c)
 {
 	const struct complaint *list =
-	    (const struct complaint *)(const void *)c->list.ptr;
-	size_t i = 0, n = c->list.len / sizeof(*list);
+	    BUF_ROWS(&c->list, const struct complaint);
+	size_t i = 0, n = BUF_COUNT(&c->list, struct complaint);
 
 	while (i < n && !list[i].error)
 		i++;
@@ -302,10 +299,10 @@ static void
 remarks(struct attempt *a, const struct complaints *c)
 {
 	const struct complaint *list =
-	    (const struct complaint *)(const void *)c->list.ptr;
+	    BUF_ROWS(&c->list, const struct complaint);
 	char reason[2 * COMPLAINT_MAX];
 
-	for (size_t i = 0; i < c->list.len / sizeof(*list); i++) {
+	for (size_t i = 0; i < BUF_COUNT(&c->list, struct complaint); i++) {
 		struct scan_problem p = { a->b->file, list[i].line, reason };
 
 		if (list[i].error || a->b->problem == NULL)

@@ -12,7 +12,7 @@ static const char *const externals[] = { "filename", "filepath", "extension",
 void
 complaints_init(struct complaints *c)
 {
-	*c = (struct complaints){ buf_make(LIST_MAX), 0 };
+	*c = (struct complaints){ buf_make(LIST_MAX) };
 }
 
 void
@@ -30,7 +30,6 @@ on_complaint(int level, const char *file, int line, const YR_RULE *rule,
 		.error = level == YARA_ERROR_LEVEL_ERROR };
 
 	(void)file;
-	c->errors += one.error;
 	(void)snprintf(one.reason, sizeof(one.reason), "%s", message);
 	if (rule != NULL && rule->identifier != NULL)
 		(void)snprintf(

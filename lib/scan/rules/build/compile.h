@@ -18,7 +18,6 @@ struct complaint {
 
 struct complaints {
 	struct buf list; /* struct complaint */
-	size_t errors;   /* also of those that had no room */
 };
 
 void complaints_init(struct complaints *c);

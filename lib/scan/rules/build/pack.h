@@ -1,14 +1,18 @@
 #ifndef SCAN_RULES_BUILD_PACK_H
 #define SCAN_RULES_BUILD_PACK_H
 
-#include "scan/rules/build/condition.h"
 #include "scan/rules/build/needle.h"
+#include "scan/rules/build/node.h"
 #include "scan/rules/rules_format.h"
 
 /* The filter of rules_format.h while it is collected.  Whatever does not fit
  * is told by rules_pack_write(). */
 
 struct string_key;
+/* Two numbers: of a link a string and a gate, of an anchor as rules_anchor. */
+struct pack_row {
+	uint32_t key, value;
+};
 
 struct rules_pack {
 	struct needles needles;
@@ -19,12 +23,13 @@ struct rules_pack {
 	struct buf gates;    /* struct rules_gate */
 	struct buf words;    /* uint32_t */
 	struct buf standing; /* uint32_t */
-	struct buf links;    /* struct string_link */
+	struct buf links;    /* struct pack_row */
 	struct buf leaves;   /* struct rules_leaf */
 	struct buf sources;  /* uint32_t */
 	struct buf texts;
 	struct buf streams;
 	uint32_t leaf_gates; /* the first gate of the leaf under way */
+	size_t leaf_stream;  /* where its stream begins */
 	bool nomem;
 };
 
@@ -39,8 +44,7 @@ void rules_pack_source(struct rules_pack *p, const char *name);
 void rules_pack_gate(struct rules_pack *p, const struct gate_node *n);
 /* What was appended to `streams` since the last call is a leaf. */
 void rules_pack_leaf(struct rules_pack *p);
-/* Forgets what the leaf under way has so far. */
-void rules_pack_undo(struct rules_pack *p);
+/* tables.c: makes the tables of all that, and writes them. */
 enum err rules_pack_write(
     struct rules_pack *p, struct buf *out, struct errinfo *ei) MUST_USE;
 

@@ -1,5 +1,5 @@
-#ifndef SCAN_RULES_BUILD_TEXT_H
-#define SCAN_RULES_BUILD_TEXT_H
+#ifndef SCAN_RULES_BUILD_SOURCE_H
+#define SCAN_RULES_BUILD_SOURCE_H
 
 #include "base/buf.h"
 
@@ -8,35 +8,6 @@
  * that of libyara 4.2; libyara itself stays the judge of what is valid, this
  * reader only has to agree with it on what both accept.  Spans point into
  * the text.  Takes one pass, and memory in proportion to the text. */
-
-enum rule_token_kind {
-	RULE_END,
-	RULE_WORD,   /* identifier or keyword */
-	RULE_NUMBER, /* 10, 0x1f, 0o17, 2KB, 1.5 */
-	RULE_TEXT,   /* "..." with its quotes */
-	RULE_REGEX,  /* /.../is */
-	RULE_STRING, /* $, $name, $name* */
-	RULE_COUNT,  /* #, #name */
-	RULE_PLACE,  /* @, @name */
-	RULE_LENGTH, /* !, !name */
-	RULE_SIGN,   /* an operator or bracket */
-	RULE_BAD,    /* nothing of the language, or broken off */
-};
-
-struct rule_token {
-	enum rule_token_kind kind;
-	struct span text;
-	size_t line;
-};
-
-struct rule_lexer {
-	struct span text;
-	size_t at, line;
-};
-
-struct rule_token rule_lexer_next(struct rule_lexer *l);
-/* The value of a RULE_NUMBER; false: not an integer of 63 bits. */
-bool rule_number(struct span text, int64_t *out);
 
 #define RULE_NOCASE   0x01u
 #define RULE_WIDE     0x02u
@@ -79,7 +50,6 @@ struct rule_source {
 	struct span text;
 	struct buf items;   /* struct rule_item */
 	struct buf strings; /* struct rule_string */
-	bool broken;        /* one of the items is */
 };
 
 /* ERR_NOMEM only; what cannot be read is an item.  To be freed either way. */
@@ -90,19 +60,19 @@ void rule_source_free(struct rule_source *s);
 static inline struct rule_item *
 rule_items(const struct rule_source *s)
 {
-	return (struct rule_item *)(void *)s->items.ptr;
+	return BUF_ROWS(&s->items, struct rule_item);
 }
 
 static inline size_t
 rule_items_count(const struct rule_source *s)
 {
-	return s->items.len / sizeof(struct rule_item);
+	return BUF_COUNT(&s->items, struct rule_item);
 }
 
 static inline const struct rule_string *
 rule_strings(const struct rule_source *s)
 {
-	return (const struct rule_string *)(const void *)s->strings.ptr;
+	return BUF_ROWS(&s->strings, struct rule_string);
 }
 
 #endif
