@@ -11,8 +11,8 @@
 #define BLOOM_PER_HASH 12u /* bits, at least */
 #define SIZES_SPARSE   8u  /* bits for each hash, up to SIZE_BITS_MAX */
 
-static uint32_t
-bits_for(uint64_t count, uint32_t least, uint32_t most)
+uint32_t
+table_bits(uint64_t count, uint32_t least, uint32_t most)
 {
 	uint32_t bits = least;
 
@@ -59,7 +59,7 @@ sort_table(struct table *t)
 static void
 put_sizes(struct set_writer *w, const struct table *t, struct set_hashes *out)
 {
-	uint32_t bits = bits_for(t->count * SIZES_SPARSE, 9, SIZE_BITS_MAX);
+	uint32_t bits = table_bits(t->count * SIZES_SPARSE, 9, SIZE_BITS_MAX);
 	uint64_t *map = set_make(w, (size_t)1 << (bits - 6), sizeof(*map));
 
 	if (map == NULL)
@@ -81,7 +81,7 @@ static void
 put_bloom(struct set_writer *w, const struct table *t, struct set_hashes *out)
 {
 	uint32_t bits =
-	    bits_for(t->count * BLOOM_PER_HASH / 512, 0, BLOOM_BITS_MAX);
+	    table_bits(t->count * BLOOM_PER_HASH / 512, 0, BLOOM_BITS_MAX);
 	uint64_t *bloom = set_make(w, (size_t)8 << bits, sizeof(*bloom));
 
 	if (bloom == NULL)
@@ -97,7 +97,7 @@ put_bloom(struct set_writer *w, const struct table *t, struct set_hashes *out)
 static void
 put_buckets(struct set_writer *w, const struct table *t, struct set_hashes *out)
 {
-	uint32_t bits = bits_for(t->count / PER_BUCKET, 1, HASH_BUCKETS_MAX);
+	uint32_t bits = table_bits(t->count / PER_BUCKET, 1, HASH_BUCKETS_MAX);
 	uint32_t at = 0;
 
 	out->bucket_bits = bits;
@@ -212,10 +212,10 @@ count_anchors(const struct scan_builder *b, size_t target, size_t filter)
 static uint32_t
 gate_bits(uint64_t windows)
 {
-	uint32_t cheap = bits_for(
+	uint32_t cheap = table_bits(
 	    windows * GATE_SPARSE_MAX, FILTER_BITS_MIN, FILTER_BITS_CHEAP);
 
-	return bits_for(windows * GATE_SPARSE, cheap, FILTER_BITS_MAX);
+	return table_bits(windows * GATE_SPARSE, cheap, FILTER_BITS_MAX);
 }
 
 static void
@@ -276,9 +276,9 @@ put_filter(struct set_writer *w, const struct scan_builder *b, size_t target,
 		return;
 	f->width = filter_widths[filter];
 	f->count = n;
-	f->bitmap_bits = bits_for(
+	f->bitmap_bits = table_bits(
 	    (uint64_t)n * FILTER_SPARSE, FILTER_BITS_MIN, FILTER_BITS_MAX);
-	f->bucket_bits = bits_for(n, 1, f->bitmap_bits);
+	f->bucket_bits = table_bits(n, 1, f->bitmap_bits);
 	starts = ((size_t)1 << f->bucket_bits) + 1;
 	t.map = set_make(w, (size_t)1 << (f->bitmap_bits - 6), sizeof(*t.map));
 	t.starts = set_make(w, starts, sizeof(*t.starts));

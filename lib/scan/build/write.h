@@ -7,6 +7,9 @@
 /* What write.c, which writes a set, and extend.c, which writes
  * one that begins with another, share. */
 
+/* So many bits that a table of 1 << bits has room for `count`. */
+uint32_t table_bits(uint64_t count, uint32_t least, uint32_t most);
+
 /* The rows of a table: a digest, then struct set_hash. */
 struct table {
 	unsigned char *rows;

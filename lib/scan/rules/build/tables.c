@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scan/build/write.h"
 #include "scan/rules/build/pack.h"
 
 #define ROWS_MAX   ((size_t)UINT32_MAX) /* bytes of a table */
@@ -77,16 +78,6 @@ add_bitmap(struct buf *out, const struct pack_row *rows, size_t n,
 		    << (rows[i].key >> shift & 31);
 }
 
-static uint32_t
-bits_for(uint64_t count, uint32_t least, uint32_t most)
-{
-	uint32_t bits = least;
-
-	while (bits < most && (UINT64_C(1) << bits) < count)
-		bits++;
-	return bits;
-}
-
 /* ---- tables ------------------------------------------------------------------ */
 
 static void
@@ -137,8 +128,8 @@ add_anchors(struct tables *t)
 	size_t n, at = 0;
 	const struct pack_row *rows = sorted(&t->table[RULES_ANCHORS], &n);
 
-	h->bitmap_bits = bits_for(n * SPARSE, BITMAP_MIN, BITMAP_MAX);
-	h->bucket_bits = bits_for(n, 1, BITMAP_MAX);
+	h->bitmap_bits = table_bits(n * SPARSE, BITMAP_MIN, BITMAP_MAX);
+	h->bucket_bits = table_bits(n, 1, BITMAP_MAX);
 	add_bitmap(&t->table[RULES_BITMAP], rows, n, h->bitmap_bits,
 	    32 - h->bitmap_bits);
 	for (uint32_t i = 0; i <= UINT32_C(1) << h->bucket_bits; i++) {
