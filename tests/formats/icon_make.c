@@ -11,8 +11,8 @@
 static void
 put(struct buf *b, uint32_t v, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
-		buf_char(b, (char)(v >> (8 * i)));
+	for (unsigned i = 0; i < n; i++, v >>= 8)
+		buf_char(b, (char)(v & 0xff));
 }
 
 /* ---- icons -------------------------------------------------------------------- */
