@@ -15,8 +15,8 @@ begin(void)
 				       "0123456789+/";
 	struct base64 b = { .held = 0 };
 
-	for (uint8_t i = 0; i < sizeof(alphabet) - 1; i++)
-		b.digit[(unsigned char)alphabet[i]] = i + 1;
+	for (size_t i = 0; i < sizeof(alphabet) - 1; i++)
+		b.digit[(unsigned char)alphabet[i]] = (uint8_t)(i + 1);
 	return b;
 }
 
