@@ -89,6 +89,16 @@ buf_char(struct buf *b, char c)
 }
 
 void
+buf_utf8(struct buf *b, uint32_t code)
+{
+	char text[4];
+	size_t n = utf8_encode(code, text);
+
+	for (size_t i = 0; i < n; i++)
+		buf_char(b, text[i]);
+}
+
+void
 buf_fmt(struct buf *b, const char *fmt, ...)
 {
 	va_list ap, again;

@@ -23,6 +23,7 @@ void buf_add(struct buf *b, const void *bytes, size_t n);
 void buf_span(struct buf *b, struct span s);
 void buf_text(struct buf *b, const char *text);
 void buf_char(struct buf *b, char c);
+void buf_utf8(struct buf *b, uint32_t code); /* up to 10ffff */
 void buf_fmt(struct buf *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -177,6 +177,22 @@ span_utf8_step(struct span s)
 	return 0;
 }
 
+size_t
+utf8_encode(uint32_t code, char out[4])
+{
+	static const unsigned char heads[] = { 0, 0xc0, 0xe0, 0xf0 };
+	size_t more = code < 0x80 ? 0
+	    : code < 0x800        ? 1
+	    : code < 0x10000      ? 2
+				  : 3;
+
+	out[0] = (char)(heads[more] |
+	    (code >> (6 * more) & (more == 0 ? 0x7fu : 0x3fu >> more)));
+	for (size_t i = 1; i <= more; i++)
+		out[i] = (char)(0x80 | (code >> (6 * (more - i)) & 0x3f));
+	return more + 1;
+}
+
 bool
 span_utf8(struct span s)
 {

@@ -43,6 +43,9 @@ enum err span_i64(struct span s, int64_t *out) MUST_USE; /* may have '-' */
 /* Bytes of the character that s begins with; 0 if that is not well-formed
  * UTF-8 (RFC 3629), or NUL, or s is empty. */
 size_t span_utf8_step(struct span s);
+/* The character as UTF-8; how many bytes it is.  Above 10ffff the bytes are
+ * four, and no character. */
+size_t utf8_encode(uint32_t code, char out[4]);
 /* True for well-formed UTF-8 without NUL. */
 bool span_utf8(struct span s);
 

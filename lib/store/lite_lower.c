@@ -29,27 +29,6 @@ decode(const char *p, size_t n)
 }
 
 static void
-encode(struct buf *out, wint_t c)
-{
-	if (c < 0x80) {
-		buf_char(out, (char)c);
-		return;
-	}
-	if (c < 0x800) {
-		buf_char(out, (char)(0xc0 | c >> 6));
-	} else {
-		if (c < 0x10000) {
-			buf_char(out, (char)(0xe0 | c >> 12));
-		} else {
-			buf_char(out, (char)(0xf0 | c >> 18));
-			buf_char(out, (char)(0x80 | (c >> 12 & 0x3f)));
-		}
-		buf_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
-	}
-	buf_char(out, (char)(0x80 | (c & 0x3f)));
-}
-
-static void
 lower(sqlite3_context *context, int count, sqlite3_value **values)
 {
 	struct span s = { (const char *)sqlite3_value_text(values[0]),
@@ -70,7 +49,7 @@ lower(sqlite3_context *context, int count, sqlite3_value **values)
 		else if (c >= 'A' && c <= 'Z')
 			c = (char)(c + ('a' - 'A'));
 		if (n > 1)
-			encode(&out, towlower_l(decode(s.ptr, n), letters));
+			buf_utf8(&out, towlower_l(decode(s.ptr, n), letters));
 		else
 			buf_char(&out, c);
 		s = span_from(s, n == 0 ? 1 : n);

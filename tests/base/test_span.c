@@ -16,6 +16,28 @@ cut_splits_at_the_first_separator(void **state)
 }
 
 static void
+characters_become_utf8(void **state)
+{
+	static const struct {
+		uint32_t code;
+		const char *want;
+	} cases[] = { { 'a', "a" }, { 0x7f, "\x7f" }, { 0x80, "\xc2\x80" },
+		{ 0x7ff, "\xdf\xbf" }, { 0x800, "\xe0\xa0\x80" },
+		{ 0x1ed1, "\xe1\xbb\x91" }, { 0xffff, "\xef\xbf\xbf" },
+		{ 0x10000, "\xf0\x90\x80\x80" },
+		{ 0x10ffff, "\xf4\x8f\xbf\xbf" } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char text[4];
+		size_t n = utf8_encode(cases[i].code, text);
+
+		assert_true(span_is((struct span){ text, n }, cases[i].want));
+		assert_int_equal(n, span_utf8_step(span_of(cases[i].want)));
+	}
+}
+
+static void
 words_are_found_by_their_rare_byte(void **state)
 {
 	static const struct {
@@ -109,6 +131,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cut_splits_at_the_first_separator),
+		cmocka_unit_test(characters_become_utf8),
 		cmocka_unit_test(words_are_found_by_their_rare_byte),
 		cmocka_unit_test(numbers_are_digits_within_bounds),
 		cmocka_unit_test(utf8_is_checked_as_rfc_3629_says),

@@ -186,19 +186,7 @@ utf8_add(struct buf *b, struct span units, uint16_t key)
 		} else if (c >> 11 == 0x1b) {
 			c = 0xfffd;
 		}
-		if (c < 0x80) {
-			buf_char(b, (char)c);
-			continue;
-		}
-		if (c >= 0x10000) {
-			buf_char(b, (char)(0xf0 | c >> 18));
-			buf_char(b, (char)(0x80 | (c >> 12 & 0x3f)));
-		} else if (c >= 0x800) {
-			buf_char(b, (char)(0xe0 | c >> 12));
-		}
-		buf_char(b,
-		    (char)(c < 0x800 ? 0xc0 | c >> 6 : 0x80 | (c >> 6 & 0x3f)));
-		buf_char(b, (char)(0x80 | (c & 0x3f)));
+		buf_utf8(b, c);
 	}
 }
 

@@ -1,25 +1,5 @@
 #include "formats/pdf/wide.h"
 
-void
-wide_add_char(struct buf *out, uint32_t c)
-{
-	if (c < 0x80) {
-		buf_char(out, (char)c);
-		return;
-	}
-	if (c < 0x800) {
-		buf_char(out, (char)(0xc0 | c >> 6));
-	} else if (c < 0x10000) {
-		buf_char(out, (char)(0xe0 | c >> 12));
-		buf_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
-	} else {
-		buf_char(out, (char)(0xf0 | c >> 18));
-		buf_char(out, (char)(0x80 | (c >> 12 & 0x3f)));
-		buf_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
-	}
-	buf_char(out, (char)(0x80 | (c & 0x3f)));
-}
-
 /* 0 behind the end. */
 static uint32_t
 unit(struct span s, size_t at, bool big_endian)
@@ -45,7 +25,7 @@ wide_add_utf16(struct buf *out, struct span s, bool big_endian)
 		} else if ((c & 0xf800) == 0xd800) {
 			c = 0xfffd;
 		}
-		wide_add_char(out, c);
+		buf_utf8(out, c);
 	}
 }
 
@@ -53,5 +33,5 @@ void
 wide_add_latin1(struct buf *out, struct span s)
 {
 	for (size_t i = 0; i < s.len; i++)
-		wide_add_char(out, (unsigned char)s.ptr[i]);
+		buf_utf8(out, (unsigned char)s.ptr[i]);
 }

@@ -67,21 +67,11 @@ put(struct buf *b, char c)
 static void
 put_code(struct buf *b, uint32_t code)
 {
-	if (code < 0x80) {
-		put(b, (char)code);
-		return;
-	}
-	if (code >= 0x10000) {
-		put(b, (char)(0xf0 | (code >> 18 & 7)));
-		put(b, (char)(0x80 | (code >> 12 & 0x3f)));
-	} else if (code >= 0x800) {
-		put(b, (char)(0xe0 | code >> 12));
-	}
-	if (code >= 0x800)
-		put(b, (char)(0x80 | (code >> 6 & 0x3f)));
-	else
-		put(b, (char)(0xc0 | code >> 6));
-	put(b, (char)(0x80 | (code & 0x3f)));
+	char text[4];
+	size_t n = utf8_encode(code, text);
+
+	for (size_t i = 0; i < n; i++)
+		put(b, text[i]);
 }
 
 /* The character that `s` begins with; how many bytes it is. */
