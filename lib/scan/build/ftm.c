@@ -43,7 +43,6 @@ add_format(struct scan_builder *b, enum format f, enum format in,
 	e = draft_body(b->draft, place, body, 0, ei);
 	if (e == OK)
 		e = draft_end(b, b->draft, SPAN(""), 1, ei);
-	b->counts.bodies--;
 	return e;
 }
 

@@ -158,10 +158,6 @@ put_link(struct scan_builder *b, enum link_kind kind,
 	e = draft_sub(b->draft, buf_view(&sub), 0, ei);
 	if (e == OK)
 		e = draft_end(b, b->draft, SPAN(""), 0, ei);
-	if (e == OK) {
-		b->counts.bodies--;
-		b->counts.links++;
-	}
 	buf_free(&sub);
 	return e;
 }

@@ -395,6 +395,20 @@ list_sig(struct scan_builder *b, const struct sig_draft *d, uint32_t sig,
 		buf_add(&b->always, &always, sizeof(always));
 }
 
+/* What tells formats is no signature to whoever asks. */
+static void
+count(struct scan_builder *b, unsigned role)
+{
+	if (role == SIG_IS_TRUSTED)
+		b->counts.allowed++;
+	else if (role == SIG_IS_LINK)
+		b->counts.links++;
+	else if (role == SIG_IS_ICON)
+		b->counts.icons++;
+	else if (role != SIG_IS_FORMAT)
+		b->counts.bodies++;
+}
+
 enum err
 draft_end(struct scan_builder *b, struct sig_draft *d, struct span expression,
     uint64_t needs, struct errinfo *ei)
@@ -406,12 +420,7 @@ draft_end(struct scan_builder *b, struct sig_draft *d, struct span expression,
 		return err_set(ei, ERR_LIMIT, "signature is too long");
 	write_span(&b->records, buf_view(&d->record));
 	list_sig(b, d, sig, resolve(d, needs));
-	if (d->role == SIG_IS_TRUSTED)
-		b->counts.allowed++;
-	else if (d->role == SIG_IS_ICON)
-		b->counts.icons++;
-	else
-		b->counts.bodies++;
+	count(b, d->role);
 	return OK;
 }
 
