@@ -46,7 +46,8 @@ icons_free(struct icons *i)
 void
 icons_forget(struct icons *i)
 {
-	i->loaded = false;
+	if (i != NULL)
+		i->loaded = false;
 }
 
 /* ---- the program's ---------------------------------------------------------- */

@@ -15,7 +15,7 @@ enum err icons_new(
 void icons_free(struct icons *i); /* accepts NULL */
 
 /* Another program comes. */
-void icons_forget(struct icons *i);
+void icons_forget(struct icons *i); /* accepts NULL */
 
 enum icons_result {
 	ICONS_NONE,

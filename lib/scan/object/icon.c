@@ -14,9 +14,6 @@ icons_look(struct scanner *s, const struct object *o, const struct exe *x,
 
 	if (s->icons == NULL)
 		return false;
-	if (s->icons_of != o)
-		icons_forget(s->icons);
-	s->icons_of = o;
 	for (size_t c = 0; c < ICON_COLUMNS; c++)
 		group[c] = name[c].ptr == NULL ? ICON_GROUP_ANY
 					       : set_icon_group(name[c]);

@@ -118,6 +118,7 @@ look_facts(struct scanner *s, const struct object *o)
 	if (s->facts_of != o) {
 		s->facts_of = o;
 		s->has_versions = false;
+		icons_forget(s->icons);
 		s->is_exe = exe_parse(o->bytes, &s->exe);
 	}
 	return &s->exe;

@@ -187,8 +187,6 @@ scanner_object(struct scanner *s, struct object *o)
 		s->facts_of = NULL;
 	if (s->image_of == o)
 		s->image_of = NULL;
-	if (s->icons_of == o)
-		s->icons_of = NULL;
 }
 
 /* ---- the whole file --------------------------------------------------------- */

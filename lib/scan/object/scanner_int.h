@@ -33,7 +33,6 @@ struct scanner {
 	const struct object *image_of; /* of which the next two tell */
 	bool is_image;
 	uint64_t image;
-	const struct object *icons_of; /* that `icons` knows */
 	bool has_versions;
 	size_t versions;
 	uint64_t version[PE_VERSION_MAX];
