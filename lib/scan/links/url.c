@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "formats/text/lines.h"
 #include "scan/links/url_int.h"
 
 /* ---- bytes ----------------------------------------------------------------- */
@@ -82,16 +83,6 @@ url_unescape(char *text, size_t len, bool *zero)
 
 static const char *const schemes[] = { "https", "http", "ftp" };
 
-static bool
-same_letters(struct span s, const char *text)
-{
-	size_t i = 0;
-
-	while (i < s.len && text[i] != '\0' && small(s.ptr[i]) == text[i])
-		i++;
-	return i == s.len && text[i] == '\0';
-}
-
 /* A link to be opened has its scheme in front, whatever slashes follow. */
 static void
 cut_real(struct span *s, const char **scheme)
@@ -99,7 +90,7 @@ cut_real(struct span *s, const char **scheme)
 	struct span rest, head = span_cut(*s, ':', &rest);
 
 	for (size_t i = 0; i < COUNT(schemes); i++)
-		if (head.len < s->len && same_letters(head, schemes[i]))
+		if (head.len < s->len && lines_same(head, span_of(schemes[i])))
 			*scheme = schemes[i];
 	if (*scheme == NULL)
 		return;
@@ -123,8 +114,8 @@ cut_shown(struct span *s, const char **scheme)
 	for (size_t i = COUNT(schemes); i-- > 0;) {
 		n = strlen(schemes[i]);
 		if (at - 1 >= n &&
-		    same_letters(
-			(struct span){ s->ptr + at - 1 - n, n }, schemes[i]))
+		    lines_same((struct span){ s->ptr + at - 1 - n, n },
+			span_of(schemes[i])))
 			*scheme = schemes[i];
 	}
 	*s = span_from(*s, at + 2);
