@@ -2,25 +2,6 @@
 
 static const char *const names[] = { "a.pdb", "a.wdb", "a.gdb" };
 
-static size_t
-count_lines(struct span text)
-{
-	size_t lines = 1;
-
-	for (size_t i = 0; i < text.len; i++)
-		lines += text.ptr[i] == '\n';
-	return lines;
-}
-
-static void
-on_problem(void *arg, const struct scan_problem *p)
-{
-	size_t *last = arg;
-
-	assert(p->line > *last && p->reason[0] != '\0');
-	*last = p->line;
-}
-
 /* Up to a zero byte it is a list, behind it a mail: each line is taken, or
  * named and skipped, and whoever is suspected, it is because of a line. */
 int
@@ -34,17 +15,18 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct scan_set *set;
 	struct scanner *s = NULL;
 	struct scan_verdict v;
-	size_t last = 0;
+	struct fuzz_problems problems = { 0 };
 	enum err e;
 
 	if (size == 0)
 		return 0;
 	list = span_cut(
 	    (struct span){ (const char *)data + 1, size - 1 }, '\0', &body);
+	problems.lines = fuzz_lines(list);
 	set = fuzz_build(
-	    names[data[0] % COUNT(names)], list, on_problem, &last, &c);
+	    names[data[0] % COUNT(names)], list, fuzz_problem, &problems, &c);
 	assert(c.bodies == 1 && c.allowed == 0);
-	assert(c.hashes + c.links + c.skipped <= count_lines(list));
+	assert(c.hashes + c.links + c.skipped <= problems.lines);
 	buf_text(&mail, head);
 	buf_span(&mail, body);
 	e = scanner_new(set, &fuzz_limits, &s, NULL);

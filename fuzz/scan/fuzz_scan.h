@@ -23,6 +23,32 @@ static const struct scan_limits fuzz_limits = {
 	.seconds = 5,
 };
 
+static inline size_t
+fuzz_lines(struct span text)
+{
+	size_t lines = 1;
+
+	for (size_t i = 0; i < text.len; i++)
+		lines += text.ptr[i] == '\n';
+	return lines;
+}
+
+struct fuzz_problems {
+	size_t count, lines, last;
+};
+
+/* Named in order, each once, by a line that exists and a reason. */
+static inline void
+fuzz_problem(void *arg, const struct scan_problem *p)
+{
+	struct fuzz_problems *all = arg;
+
+	assert(p->line > all->last && p->line <= all->lines);
+	assert(p->reason[0] != '\0');
+	all->last = p->line;
+	all->count++;
+}
+
 /* The set that signature text makes; what our own builder writes opens. */
 static inline struct scan_set *
 fuzz_build(const char *name, struct span text, scan_problem_fn *problem,

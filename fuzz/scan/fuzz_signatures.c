@@ -2,39 +2,13 @@
 
 static const char *const names[] = { "a.hdb", "a.ndb", "a.sfp" };
 
-struct problems {
-	size_t count, lines, last;
-};
-
-static void
-on_problem(void *arg, const struct scan_problem *p)
-{
-	struct problems *all = arg;
-
-	/* Named in order, each once, by a line that exists and a reason. */
-	assert(p->line > all->last && p->line <= all->lines);
-	assert(p->reason[0] != '\0');
-	all->last = p->line;
-	all->count++;
-}
-
-static size_t
-count_lines(struct span text)
-{
-	size_t lines = 1;
-
-	for (size_t i = 0; i < text.len; i++)
-		lines += text.ptr[i] == '\n';
-	return lines;
-}
-
 /* Signature text of any kind: each line is taken, or named and skipped, and
  * what was taken makes a set that opens and scans. */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span text = { (const char *)data + 1, size - 1 };
-	struct problems problems = { 0 };
+	struct fuzz_problems problems = { 0 };
 	struct scan_counts c;
 	struct scan_set *set;
 	struct scanner *s = NULL;
@@ -43,9 +17,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	problems.lines = count_lines(text);
+	problems.lines = fuzz_lines(text);
 	set = fuzz_build(
-	    names[data[0] % COUNT(names)], text, on_problem, &problems, &c);
+	    names[data[0] % COUNT(names)], text, fuzz_problem, &problems, &c);
 	assert(problems.count <= c.skipped);
 	assert(
 	    c.hashes + c.bodies - 1 + c.allowed + c.skipped <= problems.lines);
